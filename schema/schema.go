@@ -1,0 +1,190 @@
+// Package schema is the one declaration of heplake's tables and columns. The
+// Arrow schema that ingest fills, the DDL that migrate applies, the retention
+// and the documentation all derive from it.
+//
+// What the orders, codecs and indexes cost and save was measured; docs/storage.md
+// has the figures.
+package schema
+
+// Kind is a column's type. It fixes both the Arrow type that ingest sends and
+// the ClickHouse type that stores it.
+type Kind uint8
+
+// The kinds of columns.
+const (
+	// Time is µs since the epoch, UTC.
+	Time Kind = iota + 1
+	// Enum is a string of which there are few different ones: dictionary-encoded
+	// on the way and at rest.
+	Enum
+	// Text is any bytes, valid UTF-8 or not.
+	Text
+	// Uint8, Uint16, Uint32, Uint64, Int64 and Float32 are numbers.
+	Uint8
+	Uint16
+	Uint32
+	Uint64
+	Int64
+	Float32
+	// Addr is an IPv6 address; IPv4 is mapped (::ffff:a.b.c.d), and :: stands for
+	// an address the sender did not give.
+	Addr
+	// Enums is a list of Enum values.
+	Enums
+	// Map has Enum keys and Text values.
+	Map
+	// Metrics has Enum keys and Float32 values.
+	Metrics
+)
+
+// Column is one column of a table.
+type Column struct {
+	Name string
+	Kind Kind
+	// Doc says what the column means, its unit, and where it comes from.
+	Doc string
+	// Codec overrides the kind's compression codec.
+	Codec string
+	// Index is a data-skipping index, "" for none: "bloom_filter(0.01)", "minmax".
+	Index string
+}
+
+// Table is one table.
+type Table struct {
+	Name string
+	Doc  string
+	// Columns in the order in which they are stored and sent.
+	Columns []Column
+	// PartitionBy, OrderBy are ClickHouse expressions.
+	PartitionBy string
+	OrderBy     string
+	// TTLDays is how long rows are kept when no setting says otherwise.
+	TTLDays int
+}
+
+// Column returns the named column.
+func (t *Table) Column(name string) (Column, bool) {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Column{}, false
+}
+
+// Database is the database that holds every table.
+const Database = "heplake"
+
+// Tables lists every table that rows are inserted into.
+func Tables() []*Table { return []*Table{&SIP, &Media, &Events} }
+
+// origin is what every record has: when, whose, who reported it, which call.
+func origin(rest ...Column) []Column {
+	return append([]Column{
+		{Name: "time", Kind: Time, Doc: "When the capture agent saw it (HEP chunks 0x09, 0x0a); the time of receipt where the agent gave none or an absurd one."},
+		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
+		{Name: "node", Kind: Enum, Doc: "Name of the capture agent (HEP chunk 0x13), empty when it gives none."},
+		{Name: "capture_id", Kind: Uint32, Doc: "Id of the capture agent (HEP chunk 0x0c)."},
+		{Name: "correlation_id", Kind: Text, Index: "bloom_filter(0.01)", Doc: "What ties the legs of a call together: HEP chunk 0x11, else the first configured header, else the Call-ID."},
+		{Name: "call_id", Kind: Text, Index: "bloom_filter(0.01)", Doc: "SIP Call-ID; on other records the id of the call they belong to, as far as known."},
+		{Name: "src_ip", Kind: Addr, Index: "bloom_filter(0.01)", Doc: "Sender of the captured packet."},
+		{Name: "src_port", Kind: Uint16, Doc: "Port of the sender."},
+		{Name: "dst_ip", Kind: Addr, Index: "bloom_filter(0.01)", Doc: "Receiver of the captured packet."},
+		{Name: "dst_port", Kind: Uint16, Doc: "Port of the receiver."},
+		{Name: "transport", Kind: Enum, Doc: "Transport of the captured packet: udp, tcp, tls, ws, wss, sctp."},
+	}, rest...)
+}
+
+// hepColumn keeps the chunks of the packet that have no column of their own.
+var hepColumn = Column{Name: "hep", Kind: Map, Doc: "HEP chunks without a column of their own, by name (vlan, tos, src_mac, mos, group_id, …; vendor chunks as vendor.type in decimal), and hep.time: the sender's own time where it was not believed."}
+
+// SIP has one row per SIP message.
+var SIP = Table{
+	Name: "sip",
+	Doc:  "One row per SIP message.",
+	Columns: origin(
+		Column{Name: "method", Kind: Enum, Index: "set(64)", Doc: "Method of a request; empty on a response."},
+		Column{Name: "status", Kind: Uint16, Index: "set(128)", Doc: "Status code of a response; 0 on a request."},
+		Column{Name: "reason", Kind: Enum, Doc: "Reason phrase of a response."},
+		Column{Name: "cseq", Kind: Uint32, Doc: "Number of the CSeq header."},
+		Column{Name: "cseq_method", Kind: Enum, Doc: "Method of the CSeq header."},
+		Column{Name: "from_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the From URI, as sent."},
+		Column{Name: "from_domain", Kind: Enum, Doc: "Host of the From URI."},
+		Column{Name: "from_tag", Kind: Text, Doc: "Tag of the From header."},
+		Column{Name: "to_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the To URI, as sent."},
+		Column{Name: "to_domain", Kind: Enum, Doc: "Host of the To URI."},
+		Column{Name: "to_tag", Kind: Text, Doc: "Tag of the To header."},
+		Column{Name: "ruri_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the Request-URI; empty on a response."},
+		Column{Name: "ruri_domain", Kind: Enum, Doc: "Host of the Request-URI."},
+		Column{Name: "user_agent", Kind: Enum, Doc: "User-Agent header."},
+		Column{Name: "server", Kind: Enum, Doc: "Server header."},
+		Column{Name: "contact_user", Kind: Text, Doc: "User part of the first Contact."},
+		Column{Name: "contact_host", Kind: Enum, Doc: "Host of the first Contact."},
+		Column{Name: "contact_port", Kind: Uint16, Doc: "Port of the first Contact, 0 when it names none."},
+		Column{Name: "pai_user", Kind: Text, Doc: "User part of P-Asserted-Identity (RFC 3325)."},
+		Column{Name: "auth_user", Kind: Enum, Doc: "User name of Authorization or Proxy-Authorization."},
+		Column{Name: "diversion", Kind: Enum, Doc: "User part of Diversion (RFC 5806), else of the last History-Info (RFC 7044)."},
+		Column{Name: "via_branch", Kind: Text, Doc: "Branch of the topmost Via."},
+		Column{Name: "via_host", Kind: Enum, Doc: "Host of the bottom-most Via: who began the request."},
+		Column{Name: "via_port", Kind: Uint16, Doc: "Port of the bottom-most Via, 0 when it names none."},
+		Column{Name: "content_type", Kind: Enum, Doc: "Content-Type header."},
+		Column{Name: "expires", Kind: Uint32, Doc: "Expires header, else the first Contact's expires parameter, in seconds; 0 when neither is there."},
+		Column{Name: "q850", Kind: Uint16, Doc: "Cause of the Reason header with protocol Q.850 (RFC 3326), else of an ISUP body; 0 when none."},
+		Column{Name: "reason_header", Kind: Enum, Doc: "Reason header, whole (RFC 3326)."},
+		Column{Name: "sdp", Kind: Enum, Doc: "One-line summary of the SDP body: media, address:port, codecs, direction; empty without SDP."},
+		Column{Name: "headers", Kind: Map, Doc: "Headers kept by configuration, by the name configured."},
+		Column{Name: "parse_error", Kind: Enum, Doc: "What is wrong with the message, as words joined by commas; empty when nothing is."},
+		hepColumn,
+		Column{Name: "raw", Kind: Text, Codec: "ZSTD(3)", Doc: "The message, byte for byte."},
+	),
+	PartitionBy: "toDate(time)",
+	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
+	TTLDays:     90,
+}
+
+// Media has one row per report block or quality report.
+var Media = Table{
+	Name: "media",
+	Doc:  "One row per RTCP report block or quality report.",
+	Columns: origin(
+		Column{Name: "source", Kind: Enum, Doc: "What reported: rtcp, rtcp-xr, vq-rtcpxr, rtp-agent, x-rtp-stat, horaclifix, rtp."},
+		Column{Name: "report", Kind: Enum, Doc: "Kind of report within the source: sr, rr, xr, bye, sdes, session, interval, …"},
+		Column{Name: "ssrc", Kind: Uint32, Doc: "Stream reported on; the reporter's own where the report names none."},
+		Column{Name: "reporter", Kind: Uint32, Doc: "SSRC of who reports."},
+		Column{Name: "packets", Kind: Uint64, Doc: "Packets of the stream as the reporter counts them (RTCP SR: packets sent by the reporter)."},
+		Column{Name: "octets", Kind: Uint64, Doc: "Payload octets, likewise."},
+		Column{Name: "lost", Kind: Int64, Doc: "Packets lost in all; negative when duplicates outnumber losses (RFC 3550 section 6.4.1)."},
+		Column{Name: "fraction_lost", Kind: Float32, Doc: "Share lost since the last report, 0 to 1."},
+		Column{Name: "jitter_ms", Kind: Float32, Doc: "Interarrival jitter in ms, by the codec's clock rate where known, else 8 kHz."},
+		Column{Name: "rtt_ms", Kind: Float32, Doc: "Round-trip time in ms; 0 when unknown."},
+		Column{Name: "mos", Kind: Float32, Doc: "Mean opinion score, 1 to 5; 0 when unknown."},
+		Column{Name: "mos_method", Kind: Enum, Doc: "How mos came about: reported, e-model; empty when unknown."},
+		Column{Name: "r_factor", Kind: Float32, Doc: "R factor (ITU-T G.107), 0 to 100; 0 when unknown."},
+		Column{Name: "codec", Kind: Enum, Doc: "Codec of the stream, empty when unknown."},
+		Column{Name: "metrics", Kind: Metrics, Doc: "Further figures of the report by name: burst_density, gap_duration, highest_seq, …"},
+		hepColumn,
+		Column{Name: "raw", Kind: Text, Codec: "ZSTD(3)", Doc: "The report as it arrived; in the first row of several that came of one packet."},
+	),
+	PartitionBy: "toDate(time)",
+	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
+	TTLDays:     90,
+}
+
+// Events has one row per record that is neither SIP nor a quality report: logs,
+// CDRs, JSON of other protocols, and packets that would not decode.
+var Events = Table{
+	Name: "events",
+	Doc:  "One row per log line, CDR, record of another protocol, and packet that would not decode.",
+	Columns: origin(
+		Column{Name: "type", Kind: Uint16, Doc: "HEP protocol type (chunk 0x0b); 0 when the packet would not decode."},
+		Column{Name: "type_name", Kind: Enum, Doc: "Name of the type: log, cdr, diameter, …; undecodable."},
+		Column{Name: "stage", Kind: Enum, Doc: "Where decoding stopped: hep, sip, media; empty when nothing is wrong."},
+		Column{Name: "error", Kind: Enum, Doc: "Why decoding stopped; empty when nothing is wrong."},
+		Column{Name: "error_offset", Kind: Uint32, Doc: "Offset of the byte at which decoding stopped."},
+		hepColumn,
+		Column{Name: "body", Kind: Text, Codec: "ZSTD(3)", Doc: "The payload, byte for byte; the whole packet when its HEP would not decode."},
+	),
+	PartitionBy: "toDate(time)",
+	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
+	TTLDays:     90,
+}
