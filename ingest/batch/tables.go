@@ -1,0 +1,86 @@
+package batch
+
+// Origin holds the columns that every table has.
+type Origin struct {
+	Time          Number[int64]  `col:"time"`
+	Tenant        Enum           `col:"tenant"`
+	Node          Enum           `col:"node"`
+	CaptureID     Number[uint32] `col:"capture_id"`
+	CorrelationID Text           `col:"correlation_id"`
+	CallID        Text           `col:"call_id"`
+	SrcIP         Addr           `col:"src_ip"`
+	SrcPort       Number[uint16] `col:"src_port"`
+	DstIP         Addr           `col:"dst_ip"`
+	DstPort       Number[uint16] `col:"dst_port"`
+	Transport     Enum           `col:"transport"`
+	HEP           Map            `col:"hep"`
+}
+
+// SIP holds the columns of schema.SIP.
+type SIP struct {
+	Origin
+	Method       Enum           `col:"method"`
+	Status       Number[uint16] `col:"status"`
+	Reason       Enum           `col:"reason"`
+	CSeq         Number[uint32] `col:"cseq"`
+	CSeqMethod   Enum           `col:"cseq_method"`
+	FromUser     Text           `col:"from_user"`
+	FromDomain   Enum           `col:"from_domain"`
+	FromTag      Text           `col:"from_tag"`
+	ToUser       Text           `col:"to_user"`
+	ToDomain     Enum           `col:"to_domain"`
+	ToTag        Text           `col:"to_tag"`
+	RURIUser     Text           `col:"ruri_user"`
+	RURIDomain   Enum           `col:"ruri_domain"`
+	UserAgent    Enum           `col:"user_agent"`
+	Server       Enum           `col:"server"`
+	ContactUser  Text           `col:"contact_user"`
+	ContactHost  Enum           `col:"contact_host"`
+	ContactPort  Number[uint16] `col:"contact_port"`
+	PAIUser      Text           `col:"pai_user"`
+	AuthUser     Enum           `col:"auth_user"`
+	Diversion    Enum           `col:"diversion"`
+	ViaBranch    Text           `col:"via_branch"`
+	ViaHost      Enum           `col:"via_host"`
+	ViaPort      Number[uint16] `col:"via_port"`
+	ContentType  Enum           `col:"content_type"`
+	Expires      Number[uint32] `col:"expires"`
+	Q850         Number[uint16] `col:"q850"`
+	ReasonHeader Enum           `col:"reason_header"`
+	SDP          Enum           `col:"sdp"`
+	Headers      Map            `col:"headers"`
+	ParseError   Enum           `col:"parse_error"`
+	Raw          Text           `col:"raw"`
+}
+
+// Media holds the columns of schema.Media.
+type Media struct {
+	Origin
+	Source       Enum            `col:"source"`
+	Report       Enum            `col:"report"`
+	SSRC         Number[uint32]  `col:"ssrc"`
+	Reporter     Number[uint32]  `col:"reporter"`
+	Packets      Number[uint64]  `col:"packets"`
+	Octets       Number[uint64]  `col:"octets"`
+	Lost         Number[int64]   `col:"lost"`
+	FractionLost Number[float32] `col:"fraction_lost"`
+	JitterMs     Number[float32] `col:"jitter_ms"`
+	RTTMs        Number[float32] `col:"rtt_ms"`
+	MOS          Number[float32] `col:"mos"`
+	MOSMethod    Enum            `col:"mos_method"`
+	RFactor      Number[float32] `col:"r_factor"`
+	Codec        Enum            `col:"codec"`
+	Metrics      Metrics         `col:"metrics"`
+	Raw          Text            `col:"raw"`
+}
+
+// Events holds the columns of schema.Events.
+type Events struct {
+	Origin
+	Type        Number[uint16] `col:"type"`
+	TypeName    Enum           `col:"type_name"`
+	Stage       Enum           `col:"stage"`
+	Error       Enum           `col:"error"`
+	ErrorOffset Number[uint32] `col:"error_offset"`
+	Body        Text           `col:"body"`
+}

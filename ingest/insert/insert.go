@@ -1,0 +1,88 @@
+// Package insert sends sealed batches to ClickHouse and says what a failure means.
+package insert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/ingest/batch"
+)
+
+// ErrRejected marks a batch that ClickHouse will not take however often it is
+// sent: the fault is in the data or in the schema, not in the moment.
+var ErrRejected = errors.New("rejected by ClickHouse")
+
+// Inserter sends batches over one connection pool. It is safe for concurrent use.
+type Inserter struct {
+	conn     driver.Conn
+	database string
+	timeout  time.Duration
+}
+
+// New makes an inserter. conn must speak HTTP, over which ClickHouse takes
+// Arrow streams. timeout bounds one insert.
+func New(conn driver.Conn, database string, timeout time.Duration) *Inserter {
+	return &Inserter{conn: conn, database: database, timeout: timeout}
+}
+
+// Insert sends a batch and returns nil only when ClickHouse has confirmed it.
+// The batch's id is the deduplication token: sending it again after any doubt
+// stores its rows once, in the tables that views feed as well.
+func (i *Inserter) Insert(ctx context.Context, b batch.Sealed) error {
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	defer cancel()
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"insert_deduplicate":                                 1,
+		"insert_deduplication_token":                         b.ID,
+		"async_insert":                                       0,
+		"max_partitions_per_insert_block":                    1,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		// A batch is one block: it lands whole or not at all.
+		"max_insert_block_size":       10_000_000,
+		"min_insert_block_size_rows":  0,
+		"min_insert_block_size_bytes": 0,
+		"wait_end_of_query":           1,
+	}))
+	query := fmt.Sprintf("INSERT INTO `%s`.`%s`", i.database, b.Table)
+	if err := i.conn.InsertFormat(ctx, "ArrowStream", query, bytes.NewReader(b.Body)); err != nil {
+		if rejected(err) {
+			return fmt.Errorf("insert of %d rows into %s: %w: %w", b.Rows, b.Table, ErrRejected, err)
+		}
+		return fmt.Errorf("insert of %d rows into %s: %w", b.Rows, b.Table, err)
+	}
+	return nil
+}
+
+// Error codes of ClickHouse that blame the data. Every other error (overload,
+// memory, read-only, a schema that migrate has yet to bring up, network,
+// restart) may pass.
+const (
+	codeCannotParseText    = 6
+	codeCannotReadAllData  = 33
+	codeIllegalColumn      = 44
+	codeTypeMismatch       = 53
+	codeArgumentOutOfBound = 69
+	codeCannotConvertType  = 70
+	codeIncorrectData      = 117
+	codeValueOutOfRange    = 321
+	codeCannotInsertNull   = 349
+)
+
+func rejected(err error) bool {
+	var ex *clickhouse.Exception
+	if !errors.As(err, &ex) {
+		return false
+	}
+	switch ex.Code {
+	case codeCannotParseText, codeCannotReadAllData, codeIllegalColumn, codeTypeMismatch, codeArgumentOutOfBound,
+		codeCannotConvertType, codeIncorrectData, codeValueOutOfRange, codeCannotInsertNull:
+		return true
+	}
+	return false
+}

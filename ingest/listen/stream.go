@@ -1,0 +1,219 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/heplake/heplake/ingest/hep"
+)
+
+// StreamConfig says where and how to receive HEP over TCP or TLS.
+type StreamConfig struct {
+	// Addr is host:port; an empty host is every address, IPv6 and IPv4.
+	Addr string
+	// TLS, when set, makes it HEP over TLS.
+	TLS *tls.Config
+	// MaxConns bounds the connections open at once; further ones are closed at once.
+	MaxConns int
+	// IdleTimeout ends a connection on which nothing arrives for so long.
+	IdleTimeout time.Duration
+}
+
+// Stream receives HEP from TCP or TLS connections. Each connection is read by
+// its own goroutine and served by one sink, so that its order is kept and a
+// slow or hostile sender harms no other.
+type Stream struct {
+	ln    net.Listener
+	cfg   StreamConfig
+	sinks []Sink
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	wg    sync.WaitGroup
+	next  int
+
+	accepted, refused atomic.Uint64
+}
+
+// ListenStream opens the listener. Nothing is accepted before Start.
+func ListenStream(ctx context.Context, cfg StreamConfig, sinks []Sink) (*Stream, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HEP on tcp %s: %w", cfg.Addr, err)
+	}
+	if cfg.TLS != nil {
+		ln = tls.NewListener(ln, cfg.TLS)
+	}
+	return &Stream{ln: ln, cfg: cfg, sinks: sinks, conns: map[net.Conn]struct{}{}}, nil
+}
+
+// Addr is the address listened on.
+func (s *Stream) Addr() netip.AddrPort { return s.ln.Addr().(*net.TCPAddr).AddrPort() }
+
+// Start begins to accept connections.
+func (s *Stream) Start() { s.wg.Go(s.accept) }
+
+// Close stops accepting and ends every connection; when it returns no sink is
+// called any more. What a connection had delivered in whole packets is kept.
+func (s *Stream) Close() error {
+	err := s.ln.Close()
+	s.mu.Lock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return err
+}
+
+// StreamStats are a listener's figures.
+type StreamStats struct {
+	Open              int
+	Accepted, Refused uint64
+}
+
+// Stats returns the figures of this moment.
+func (s *Stream) Stats() StreamStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return StreamStats{Open: len(s.conns), Accepted: s.accepted.Load(), Refused: s.refused.Load()}
+}
+
+func (s *Stream) accept() {
+	for {
+		conn, err := s.ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// Out of file descriptors, mostly: wait for some to come back.
+			slog.Warn("accept HEP connection", "error", err)
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		sink, ok := s.admit(conn)
+		if !ok {
+			s.refused.Add(1)
+			_ = conn.Close()
+			continue
+		}
+		s.accepted.Add(1)
+		s.wg.Go(func() {
+			defer s.release(conn)
+			s.serve(conn, sink)
+		})
+	}
+}
+
+func (s *Stream) admit(conn net.Conn) (Sink, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) >= s.cfg.MaxConns {
+		return nil, false
+	}
+	s.conns[conn] = struct{}{}
+	s.next++
+	return s.sinks[s.next%len(s.sinks)], true
+}
+
+func (s *Stream) release(conn net.Conn) {
+	_ = conn.Close()
+	s.mu.Lock()
+	delete(s.conns, conn)
+	s.mu.Unlock()
+}
+
+func (s *Stream) serve(conn net.Conn, sink Sink) {
+	from := netip.AddrPort{}
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+	}
+	if err := readStream(timeoutReader{conn, s.cfg.IdleTimeout}, from, sink); err != nil {
+		slog.Debug("HEP connection ended", "from", from, "error", err)
+	}
+}
+
+// timeoutReader lets no read last longer than the time-out.
+type timeoutReader struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (r timeoutReader) Read(p []byte) (int, error) {
+	if r.timeout > 0 {
+		if err := r.SetReadDeadline(time.Now().Add(r.timeout)); err != nil {
+			return 0, err
+		}
+	}
+	return r.Conn.Read(p)
+}
+
+// streamBuffer holds at least two of the largest messages, so that a whole one
+// always fits behind the rest of another.
+const streamBuffer = 2 * (1 << 16)
+
+// garbageLimit is how much a connection may send without one message in it
+// before it is ended: it does not speak HEP.
+const garbageLimit = 1 << 20
+
+var errNoHEP = errors.New("no HEP message in 1 MiB")
+
+// readStream splits a stream into HEP messages by their own lengths, which are
+// its only framing, and hands over what each read completes. Bytes between
+// messages are handed over as a packet with a fault, as is a message that the
+// end of the stream cuts short.
+func readStream(r io.Reader, from netip.AddrPort, sink Sink) error {
+	buf := make([]byte, streamBuffer)
+	packets := make([]Packet, 0, 64)
+	start, end, garbage := 0, 0, 0
+	for {
+		n, err := r.Read(buf[end:])
+		received := time.Now()
+		end += n
+		packets = packets[:0]
+		for start < end {
+			rest := buf[start:end]
+			length, ferr := hep.FrameLength(rest)
+			if ferr != nil {
+				skip := hep.Resync(rest)
+				packets = append(packets, Packet{Data: rest[:skip], From: from, Fault: "bad_frame"})
+				garbage += skip
+				start += skip
+				continue
+			}
+			if length == 0 || length > len(rest) {
+				break
+			}
+			packets = append(packets, Packet{Data: rest[:length], From: from})
+			garbage = 0
+			start += length
+		}
+		if err != nil && start < end {
+			packets = append(packets, Packet{Data: buf[start:end], From: from, Fault: "truncated"})
+		}
+		if len(packets) > 0 {
+			sink.Packets(received, packets)
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		if garbage > garbageLimit {
+			return errNoHEP
+		}
+		end = copy(buf, buf[start:end])
+		start = 0
+	}
+}

@@ -1,0 +1,100 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// UDPConfig says where and how to receive datagrams.
+type UDPConfig struct {
+	// Addr is host:port; an empty host is every address, IPv6 and IPv4.
+	Addr string
+	// Buffer is the receive buffer asked of the kernel for each socket, in bytes.
+	Buffer int
+}
+
+// UDP receives datagrams on one socket for each sink, all bound to one
+// address; the kernel spreads senders over them.
+type UDP struct {
+	sockets []*udpSocket
+	wg      sync.WaitGroup
+}
+
+type udpSocket struct {
+	conn   *net.UDPConn
+	sink   Sink
+	buffer int           // granted by the kernel, bytes
+	drops  atomic.Uint64 // datagrams the kernel dropped because the buffer was full
+	closed atomic.Bool
+}
+
+// ListenUDP opens the sockets. Nothing is received before Start.
+func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
+	u := &UDP{}
+	addr := cfg.Addr
+	for _, sink := range sinks {
+		s := &udpSocket{sink: sink}
+		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return s.configure(c, cfg.Buffer, len(sinks) > 1) }}
+		conn, err := lc.ListenPacket(ctx, "udp", addr)
+		if err != nil {
+			_ = u.Close()
+			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
+		}
+		s.conn = conn.(*net.UDPConn)
+		u.sockets = append(u.sockets, s)
+		// Port 0: the others join the port that the first was given.
+		addr = conn.LocalAddr().String()
+	}
+	return u, nil
+}
+
+// Addr is the address listened on.
+func (u *UDP) Addr() netip.AddrPort { return u.sockets[0].conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// Start begins to receive.
+func (u *UDP) Start() {
+	for _, s := range u.sockets {
+		u.wg.Go(s.receive)
+	}
+}
+
+// Close stops receiving; when it returns no sink is called any more.
+func (u *UDP) Close() error {
+	var errs []error
+	for _, s := range u.sockets {
+		s.closed.Store(true)
+		errs = append(errs, s.conn.Close())
+	}
+	u.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// SocketStats are one socket's figures.
+type SocketStats struct {
+	// BufferAsked and BufferGranted are the receive buffer's bytes.
+	BufferGranted int
+	// KernelDrops counts datagrams that the kernel dropped for want of buffer.
+	KernelDrops uint64
+}
+
+// Stats returns the figures of every socket.
+func (u *UDP) Stats() []SocketStats {
+	out := make([]SocketStats, len(u.sockets))
+	for i, s := range u.sockets {
+		out[i] = SocketStats{BufferGranted: s.buffer, KernelDrops: s.drops.Load()}
+	}
+	return out
+}
+
+// batchSize is how many datagrams one system call may bring.
+const batchSize = 64
+
+// deliver hands a read to the sink, stamped with the time of receipt.
+func (s *udpSocket) deliver(packets []Packet) { s.sink.Packets(time.Now(), packets) }

@@ -1,0 +1,145 @@
+//go:build linux && (amd64 || arm64)
+
+package listen
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2) on 64-bit Linux.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+	_   [4]byte
+}
+
+// controlLen has room for the one control message asked for: the count of
+// dropped datagrams (SO_RXQ_OVFL).
+const controlLen = 64
+
+func (s *udpSocket) configure(c syscall.RawConn, buffer int, share bool) error {
+	var err error
+	cerr := c.Control(func(fd uintptr) {
+		fdi := int(fd)
+		if share {
+			if err = unix.SetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+				return
+			}
+		}
+		if buffer > 0 {
+			// FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN.
+			if unix.SetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
+				_ = unix.SetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+			}
+		}
+		if n, gerr := unix.GetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RCVBUF); gerr == nil {
+			s.buffer = n / 2 // the kernel reports twice what it grants, for its own bookkeeping
+		}
+		err = unix.SetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	})
+	if cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// receive reads datagrams by recvmmsg, up to batchSize in one call, until the
+// socket is closed. It allocates once, at its start.
+func (s *udpSocket) receive() {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		slog.Error("udp receive", "error", err)
+		return
+	}
+	var (
+		msgs     = make([]mmsghdr, batchSize)
+		iovecs   = make([]unix.Iovec, batchSize)
+		names    = make([]unix.RawSockaddrInet6, batchSize)
+		controls = make([][controlLen]byte, batchSize)
+		data     = make([]byte, batchSize*MaxDatagram)
+		packets  = make([]Packet, batchSize)
+	)
+	for i := range msgs {
+		iovecs[i].Base = &data[i*MaxDatagram]
+		iovecs[i].SetLen(MaxDatagram)
+		h := &msgs[i].hdr
+		h.Iov = &iovecs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&names[i]))
+		h.Control = &controls[i][0]
+	}
+	var n int
+	var errno syscall.Errno
+	read := func(fd uintptr) bool {
+		r, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		if e == unix.EAGAIN || e == unix.EINTR {
+			return false
+		}
+		n, errno = int(r), e
+		return true
+	}
+	for {
+		for i := range msgs {
+			h := &msgs[i].hdr
+			h.Namelen = uint32(unsafe.Sizeof(names[i]))
+			h.SetControllen(controlLen)
+		}
+		if err := raw.Read(read); err != nil {
+			return // closed
+		}
+		if errno != 0 {
+			if s.closed.Load() {
+				return
+			}
+			// An ICMP error of some peer or the like: not ours to stop for.
+			slog.Debug("recvmmsg", "error", errno)
+			continue
+		}
+		for i := range n {
+			m := &msgs[i]
+			packets[i] = Packet{Data: data[i*MaxDatagram:][:m.len], From: sender(&names[i])}
+			s.noteDrops(controls[i][:m.hdr.Controllen])
+		}
+		s.deliver(packets[:n])
+	}
+}
+
+// noteDrops takes the socket's count of dropped datagrams from the control
+// message of one that got through. The count is the kernel's, since the socket
+// was opened.
+func (s *udpSocket) noteDrops(control []byte) {
+	const header = unix.SizeofCmsghdr
+	if len(control) < header+4 {
+		return
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	if h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL {
+		count := uint64(binary.NativeEndian.Uint32(control[header:]))
+		// The kernel counts in 32 bits; carry on where it wraps.
+		seen := s.drops.Load()
+		total := seen&^0xffffffff | count
+		if total < seen {
+			total += 1 << 32
+		}
+		s.drops.Store(total)
+	}
+}
+
+// sender reads the address that recvmmsg wrote. Port and address are in network order.
+func sender(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	port := func(p *uint16) uint16 {
+		b := (*[2]byte)(unsafe.Pointer(p))
+		return uint16(b[0])<<8 | uint16(b[1])
+	}
+	if sa.Family == unix.AF_INET {
+		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), port(&v4.Port))
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), port(&sa.Port))
+}

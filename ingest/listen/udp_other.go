@@ -1,0 +1,41 @@
+//go:build !linux || !(amd64 || arm64)
+
+package listen
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// configure asks for the receive buffer after the socket is open; see receive.
+func (s *udpSocket) configure(_ syscall.RawConn, buffer int, share bool) error {
+	if share {
+		return errors.New("several sockets on one port need Linux: set hep.workers to 1")
+	}
+	s.buffer = buffer
+	return nil
+}
+
+// receive reads datagrams one at a time until the socket is closed.
+func (s *udpSocket) receive() {
+	if s.buffer > 0 {
+		_ = s.conn.SetReadBuffer(s.buffer)
+	}
+	data := make([]byte, MaxDatagram)
+	packets := make([]Packet, 1)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(data)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || s.closed.Load() {
+				return
+			}
+			slog.Debug("udp read", "error", err)
+			continue
+		}
+		packets[0] = Packet{Data: data[:n], From: netip.AddrPortFrom(from.Addr().Unmap(), from.Port())}
+		s.deliver(packets)
+	}
+}
