@@ -1,0 +1,130 @@
+// Package config holds heplake's settings: what they are called, what they
+// default to, and how they are read from heplake.yaml and the environment.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Config is every setting. The koanf tag is the key's last part; takes says
+// what values it has, for the error that refuses another.
+type Config struct {
+	Tenant string `koanf:"tenant" takes:"the tenant that records belong to, a word"`
+	Data   struct {
+		Dir string `koanf:"dir" takes:"the folder for the spool and the embedded ClickHouse"`
+	} `koanf:"data"`
+	HEP         HEP         `koanf:"hep"`
+	SIP         SIP         `koanf:"sip"`
+	Correlation Correlation `koanf:"correlation"`
+	Batch       Batch       `koanf:"batch"`
+	Spool       Spool       `koanf:"spool"`
+	ClickHouse  struct {
+		URL string `koanf:"url" takes:"http://user:password@host:8123/database, or nothing for the embedded engine"`
+	} `koanf:"clickhouse"`
+	Embedded  Embedded  `koanf:"embedded"`
+	Retention Retention `koanf:"retention"`
+	API       struct {
+		Addr string `koanf:"addr" takes:"host:port"`
+	} `koanf:"api"`
+	Metrics struct {
+		Addr string `koanf:"addr" takes:"host:port, or off"`
+	} `koanf:"metrics"`
+	Log Log `koanf:"log"`
+}
+
+// HEP says how HEP is received.
+type HEP struct {
+	UDP            string        `koanf:"udp" takes:"host:port, or off"`
+	TCP            string        `koanf:"tcp" takes:"host:port, or off"`
+	Workers        int           `koanf:"workers" takes:"a number of workers, 0 for one a processor" min:"0" max:"256"`
+	Buffer         Size          `koanf:"buffer" takes:"the receive buffer of one UDP socket, such as 16MiB"`
+	MaxConnections int           `koanf:"max_connections" takes:"a number of connections" min:"1" max:"1000000"`
+	IdleTimeout    time.Duration `koanf:"idle_timeout" takes:"a duration such as 10m, 0 for none"`
+}
+
+// SIP says what is kept of SIP beyond the columns.
+type SIP struct {
+	Headers []string `koanf:"headers" takes:"a list of header names"`
+}
+
+// Correlation says which headers tie legs together.
+type Correlation struct {
+	Headers []string `koanf:"headers" takes:"a list of header names; the first that a message has names its call"`
+}
+
+// Batch says when a batch is sealed.
+type Batch struct {
+	Rows  int           `koanf:"rows" takes:"a number of rows" min:"1" max:"1000000"`
+	Age   time.Duration `koanf:"age" takes:"a duration such as 1s"`
+	Bytes Size          `koanf:"bytes" takes:"a size such as 64MiB"`
+}
+
+// Spool bounds what waits for ClickHouse.
+type Spool struct {
+	Max    Size   `koanf:"max" takes:"a size such as 8GiB"`
+	Memory Size   `koanf:"memory" takes:"a size such as 256MiB"`
+	Sync   string `koanf:"sync" takes:"batch (each batch is on the disk before it counts as kept) or none" oneof:"batch none"`
+}
+
+// Embedded says how the embedded ClickHouse runs.
+type Embedded struct {
+	HTTP    string `koanf:"http" takes:"host:port"`
+	TCP     string `koanf:"tcp" takes:"host:port"`
+	Library string `koanf:"library" takes:"the path of libchdb.so"`
+	Memory  Size   `koanf:"memory" takes:"a size such as 4GiB, 0 for a share of the machine's"`
+}
+
+// Retention says how long rows are kept.
+type Retention struct {
+	SIP    int `koanf:"sip" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
+	Media  int `koanf:"media" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
+	Events int `koanf:"events" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  string `koanf:"level" takes:"debug, info, warn or error" oneof:"debug info warn error"`
+	Format string `koanf:"format" takes:"text or json" oneof:"text json"`
+}
+
+// Default returns the settings of an empty file.
+func Default() Config {
+	var c Config
+	c.Tenant = "default"
+	c.Data.Dir = "./data"
+	c.HEP = HEP{UDP: ":9060", TCP: ":9060", Buffer: 16 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
+	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
+	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
+	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Sync: "batch"}
+	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
+	c.Retention = Retention{SIP: 90, Media: 90, Events: 90}
+	c.API.Addr = "127.0.0.1:9080"
+	c.Metrics.Addr = ":9090"
+	c.Log = Log{Level: "info", Format: "text"}
+	return c
+}
+
+// Off is the value that turns a listener off, as does an empty one.
+const Off = "off"
+
+// On tells whether an address setting names an address.
+func On(addr string) bool { return addr != "" && addr != Off }
+
+// Size is a number of bytes, written with a unit: 64MiB, 2GB.
+type Size int64
+
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no size", text)
+	}
+	*s = Size(n)
+	return nil
+}
+
+// String writes the size with a unit.
+func (s Size) String() string { return humanize.IBytes(uint64(s)) }
