@@ -69,6 +69,25 @@ func delayImpairment(t float64) float64 {
 	return idte + idle + idd
 }
 
+// delayTable holds Ist + Id for whole milliseconds.
+var delayTable = func() (t [1001]float64) {
+	for ms := range t {
+		t[ms] = sidetone(float64(ms)) + delayImpairment(float64(ms))
+	}
+	return t
+}()
+
+// delayTerms is Ist + Id at a one-way delay of t ms. Between whole milliseconds
+// it is interpolated, which is exact to 0.001 of R from 10 ms on; the steep
+// start and the far end are computed.
+func delayTerms(t float64) float64 {
+	if t < 10 || t >= float64(len(delayTable)-1) {
+		return sidetone(t) + delayImpairment(t)
+	}
+	low := int(t)
+	return delayTable[low] + (delayTable[low+1]-delayTable[low])*(t-float64(low))
+}
+
 // RFactor is the transmission rating R of ITU-T G.107, 0..93.2, for a codec of
 // equipment impairment ie and packet-loss robustness bpl (ITU-T G.113), a loss
 // ratio 0..1, a burst ratio (1 for random loss, more for bursts; less is taken
@@ -80,7 +99,7 @@ func RFactor(ie, bpl, lossRatio, burstR, oneWayDelayMs float64) float64 {
 	if ppl > 0 {
 		ieEff += (95 - ie) * ppl / (ppl/max(burstR, 1) + bpl)
 	}
-	r := eRo - (eIolrIq + sidetone(t)) - delayImpairment(t) - ieEff
+	r := eRo - eIolrIq - delayTerms(t) - ieEff
 	return min(max(r, 0), 100)
 }
 
@@ -108,8 +127,8 @@ func EModel(codec []byte, lossRatio, burstR, oneWayDelayMs float64) (r, mos floa
 // packetisationMs is the delay of one 20 ms packet, common to nearly all calls.
 const packetisationMs = 20
 
-// EstimateMOS sets MOS and RFactor by the E-model from the report's loss,
-// jitter and round-trip time, unless the sender reported them or the row has no
+// EstimateMOS sets MOS and RFactor by the E-model from the report's loss
+// (with what the jitter buffer discarded, where told), jitter and round-trip time, unless the sender reported them or the row has no
 // figures of reception. codec overrides Codec; nil takes what the report names.
 // It may be called again once the codec is known from SDP.
 //
@@ -126,7 +145,11 @@ func (r *Report) EstimateMOS(codec []byte) {
 	if v, ok := r.Metric(MetricBurstRatio); ok {
 		burstR = v
 	}
+	loss := float64(r.FractionLost)
+	if v, ok := r.Metric(MetricDiscardRate); ok {
+		loss += v
+	}
 	delay := float64(r.RTTMs)/2 + packetisationMs + 2*float64(r.JitterMs)
-	rf, mos := EModel(codec, float64(r.FractionLost), burstR, delay)
+	rf, mos := EModel(codec, loss, burstR, delay)
 	r.RFactor, r.MOS, r.MOSMethod = float32(rf), float32(mos), MethodEModel
 }

@@ -152,3 +152,12 @@ func hexRune(b []byte) rune {
 	v, _ := parseHex(b[:4])
 	return rune(v)
 }
+
+// addrPort joins an address in text to a port; an invalid address gives the zero value.
+func addrPort(ip []byte, port uint16) netip.AddrPort {
+	a := parseAddr(ip)
+	if !a.IsValid() {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a, port)
+}
