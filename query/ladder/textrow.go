@@ -1,0 +1,334 @@
+package ladder
+
+import (
+	"strings"
+	"time"
+
+	"github.com/heplake/heplake/query"
+)
+
+// segment is a piece of a label in one style.
+type segment struct {
+	text string
+	st   style
+}
+
+var classStyle = map[class]style{
+	classRequest: plain, classProvisional: dim, classSuccess: green, classNotice: yellow,
+	classFailure: redBold, classMedia: cyan, classEvent: yellow,
+}
+
+// tail is what a label keeps when its text is shortened.
+func (p pen) tail(r *row) []segment {
+	var out []segment
+	if r.cseq != "" {
+		out = append(out, segment{" " + p.text(r.cseq), dim})
+	}
+	if r.item.SDP != "" && r.item.Kind == query.KindSIP {
+		out = append(out, segment{" " + p.g.sdp, cyan})
+	}
+	if r.resent > 0 {
+		out = append(out, segment{" " + p.g.again + itoa(r.resent), ylwBold})
+	}
+	if r.item.Copy {
+		out = append(out, segment{" " + p.g.copied, dim})
+	}
+	if r.item.ParseError != "" {
+		out = append(out, segment{" " + p.g.warn, redBold})
+	}
+	return out
+}
+
+func segmentsWidth(segs []segment) int {
+	n := 0
+	for _, s := range segs {
+		n += width(s.text)
+	}
+	return n
+}
+
+func (p pen) labelWidth(r *row) int { return width(p.text(r.text)) + segmentsWidth(p.tail(r)) }
+
+// label is the text of a row in at most room cells: the text gives way first,
+// then the marks from the first on.
+func (p pen) label(r *row, room int) []segment {
+	tail := p.tail(r)
+	text := p.text(r.text)
+	least := min(width(text), 6)
+	for len(tail) > 0 && least+segmentsWidth(tail) > room {
+		tail = tail[1:]
+	}
+	text = p.fit(text, room-segmentsWidth(tail))
+	st := classStyle[r.class]
+	if r.item.Copy {
+		st = dim
+		for i := range tail {
+			tail[i].st = dim
+		}
+	}
+	segs := []segment{{text, st}}
+	if r.method != "" && strings.HasPrefix(text, r.method) && !r.item.Copy {
+		segs = []segment{{r.method, bold}, {text[len(r.method):], st}}
+	}
+	return append(segs, tail...)
+}
+
+func (t *text) row(i int) {
+	r := &t.m.rows[i]
+	if r.gap > 0 {
+		t.gap(r.gap)
+	}
+	var l line
+	t.time(&l, i)
+	if t.l.legAt >= 0 {
+		l.put(t.l.legAt, legName(r.item.Leg), legStyle(r.item.Leg))
+	}
+	switch {
+	case t.l.list:
+		t.listed(&l, r)
+	default:
+		t.lifelines(&l, t.p.g.life)
+		switch {
+		case r.class == classEvent:
+			t.event(&l, r)
+		case r.src == r.dst:
+			t.loop(&l, r)
+		default:
+			t.arrow(&l, r)
+		}
+		t.note(&l, r)
+	}
+	t.emit(&l)
+	if r.item.ParseError != "" {
+		t.remark(t.p.g.warn+" "+t.p.text(clean(r.item.ParseError)), redBold)
+	}
+	if t.o.Raw {
+		t.raw(r.item)
+	}
+}
+
+// lineStyle is the colour of an arrow: the leg's when there are several, else
+// what the message means.
+func (t *text) lineStyle(r *row) style {
+	switch {
+	case r.item.Copy:
+		return dim
+	case r.class == classMedia:
+		return cyan
+	case t.l.legAt >= 0:
+		return legStyle(r.item.Leg)
+	case r.class == classFailure:
+		return red
+	case r.class == classRequest:
+		return plain
+	}
+	return classStyle[r.class]
+}
+
+func (t *text) lifelines(l *line, glyph string) {
+	for _, x := range t.l.x {
+		l.put(x, glyph, dim)
+	}
+}
+
+// time writes the time column; a delta that a reader should not overlook
+// stands out.
+func (t *text) time(l *line, i int) {
+	r := &t.m.rows[i]
+	at := r.item.Time
+	clock := at.In(t.o.Zone).Format("15:04:05.000")
+	first := t.m.rows[0].item.Time
+	switch {
+	case t.o.Time == TimeAbsolute:
+		l.put(0, clock, plain)
+		return
+	case t.o.Time == TimeOffset:
+		s := t.p.text(signed(at.Sub(first)))
+		l.put(timeWidth-width(s), s, dim)
+		return
+	case i == 0 || r.gap > 0:
+		l.put(0, clock, plain)
+		return
+	}
+	d := at.Sub(t.m.rows[i-1].item.Time)
+	st := dim
+	switch {
+	case d >= 500*time.Millisecond: // T1, the first retransmission (RFC 3261 section 17.1.1.1)
+		st = yellow
+	case d >= 100*time.Millisecond:
+		st = plain
+	}
+	s := t.p.text(signed(d))
+	l.put(timeWidth-width(s), s, st)
+}
+
+// gap draws a break in the lifelines for a long silence.
+func (t *text) gap(d time.Duration) {
+	var l line
+	if !t.l.list {
+		t.lifelines(&l, t.p.g.gap)
+	}
+	s := t.p.text(signed(d))
+	l.put(timeWidth-width(s), s, yellow)
+	t.emit(&l)
+}
+
+// arrow draws the message from its sender's lifeline to its receiver's.
+func (t *text) arrow(l *line, r *row) {
+	from, to := t.l.x[r.src], t.l.x[r.dst]
+	lo, hi := min(from, to), max(from, to)
+	g, st := t.p.g, t.lineStyle(r)
+	stroke, right, left := g.line, g.right, g.left
+	switch {
+	case r.class == classMedia:
+		stroke, right, left = g.dots, g.rightOpen, g.leftOpen
+	case r.item.Copy || r.item.Retransmission:
+		stroke = g.dash
+	}
+	for x := lo + 1; x < hi; x++ {
+		l.put(x, stroke, st)
+	}
+	for _, x := range t.l.x {
+		if x > lo && x < hi {
+			l.put(x, g.cross, dim)
+		}
+	}
+	if to > from {
+		l.put(hi-1, right, st)
+	} else {
+		l.put(lo+1, left, st)
+	}
+	if t.l.labels > 0 {
+		t.segments(l, t.l.labels, t.p.label(r, t.l.width-t.l.labels))
+		return
+	}
+	// A blank on either side of the label, then at least one cell of line or
+	// the arrow's head.
+	room := hi - lo - 5
+	segs := t.p.label(r, room)
+	w := segmentsWidth(segs)
+	x := lo + 3 + (room-w)/2
+	l.put(x-1, " ", plain)
+	t.segments(l, x, segs)
+	l.put(x+w, " ", plain)
+}
+
+func (t *text) segments(l *line, x int, segs []segment) {
+	for _, s := range segs {
+		l.put(x, s.text, s.st)
+		x += width(s.text)
+	}
+}
+
+// loop draws a message that a participant sent to itself, on the side of the
+// lifeline where there is more room.
+func (t *text) loop(l *line, r *row) {
+	x, end := t.l.x[r.src], t.l.width
+	if t.l.notes > 0 {
+		end = t.l.notes - 1
+	}
+	if t.l.labels > 0 {
+		l.put(x+1, t.p.g.loop, t.lineStyle(r))
+		t.segments(l, t.l.labels, t.p.label(r, t.l.width-t.l.labels))
+		return
+	}
+	if left, right := x-t.l.x[0], end-x; right >= left || right > t.p.labelWidth(r)+4 {
+		segs := t.p.label(r, right-4)
+		l.put(x+1, t.p.g.loop+" ", t.lineStyle(r))
+		t.segments(l, x+3, segs)
+		l.put(x+3+segmentsWidth(segs), " ", plain)
+		return
+	}
+	segs := t.p.label(r, x-t.l.x[0]-4)
+	at := x - 3 - segmentsWidth(segs)
+	l.put(at, " ", plain)
+	t.segments(l, at+1, segs)
+	l.put(x-2, " "+t.p.g.loop, t.lineStyle(r))
+}
+
+// event draws a log line at the participant that wrote it.
+func (t *text) event(l *line, r *row) {
+	x := t.l.x[r.src] + 2
+	text := t.p.g.event + " " + t.p.text(r.text)
+	if t.l.labels > 0 {
+		x = t.l.labels
+	} else if t.l.width-x < width(text) && r.src > 0 {
+		x = max(t.l.x[0]+2, t.l.width-width(text))
+	}
+	text = t.p.fit(text, t.l.width-x)
+	l.put(x, text, classStyle[classEvent])
+	if t.l.labels == 0 && x+width(text) < t.l.width {
+		l.put(x+width(text), " ", plain)
+	}
+}
+
+// listed is a row without lifelines: "3 → 17  INVITE bob".
+func (t *text) listed(l *line, r *row) {
+	digits := len(itoa(len(t.m.columns)))
+	x := t.l.labels - 2*digits - 4
+	src, dst := itoa(r.src+1), itoa(r.dst+1)
+	l.put(x+digits-len(src), src, plain)
+	arrow := t.p.g.right
+	if r.src == r.dst {
+		arrow = t.p.g.loop
+	}
+	l.put(x+digits+1, arrow, t.lineStyle(r))
+	l.put(x+digits+3, dst, plain)
+	t.segments(l, t.l.labels, t.p.label(r, t.l.width-t.l.labels))
+}
+
+// note says beside the ladder what there is no room for on an arrow.
+func (t *text) note(l *line, r *row) {
+	if t.l.notes == 0 || r.class == classEvent {
+		return
+	}
+	var parts []string
+	if r.item.Copy || t.m.anyCopy && t.m.manyAgents && r.item.Kind == query.KindSIP {
+		parts = append(parts, "by "+clean(r.item.Node))
+	}
+	if t.m.manyWires && r.item.Kind == query.KindSIP {
+		parts = append(parts, clean(r.item.Transport))
+	}
+	if r.item.SDP != "" {
+		parts = append(parts, clean(r.item.SDP))
+	}
+	if r.hop != "" {
+		parts = append(parts, r.hop)
+	}
+	if len(parts) > 0 {
+		l.put(t.l.notes, t.p.fit(t.p.text(strings.Join(parts, " · ")), t.l.width-t.l.notes), dim)
+	}
+}
+
+// remark writes a line below a row, across the lifelines.
+func (t *text) remark(s string, st style) {
+	var l line
+	x := timeWidth + 2
+	if !t.l.list {
+		t.lifelines(&l, t.p.g.life)
+		x = t.l.x[0] + 2
+	}
+	s = t.p.fit(s, t.l.width-x)
+	l.put(x, s, st)
+	t.emit(&l)
+}
+
+// raw writes a message as it was on the wire, each line behind a bar. What is
+// not printable is replaced, so that a message cannot drive the terminal.
+func (t *text) raw(it *query.Item) {
+	body := it.Raw
+	if len(it.RawBytes) > 0 {
+		body = strings.ToValidUTF8(string(it.RawBytes), "\ufffd")
+	}
+	body = strings.TrimRight(strings.ReplaceAll(body, "\r\n", "\n"), "\n\x00")
+	for _, s := range strings.Split(body, "\n") {
+		s = strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return ' '
+			}
+			return printable(r)
+		}, s)
+		t.b.WriteString(strings.TrimRight(t.p.paint("    "+t.p.g.raw, legStyle(it.Leg))+" "+t.p.text(s), " "))
+		t.b.WriteByte('\n')
+	}
+}
