@@ -95,7 +95,7 @@ var unicodeGlyphs = glyphs{
 	line: "─", dash: "╌", dots: "┈",
 	right: "▶", left: "◀", rightOpen: "▷", leftOpen: "◁",
 	loop: "↺", event: "◆", warn: "⚠", gap: "┊", ellipsis: "…",
-	sdp: "▪SDP", again: "↻", copied: "⧉", sep: " · ", arrow: "→",
+	sdp: "▪SDP", again: "↻", copied: "≡", sep: " · ", arrow: "→",
 	ok: "✓", failed: "✗", cancelled: "⊘", noAnswer: "∅", inProgress: "●", raw: "┃",
 }
 

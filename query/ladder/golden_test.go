@@ -28,6 +28,8 @@ var scenes = []scene{
 	{"fork", "kamailio-hep3-udp-sip-failures-a", []string{"1-15171@127.0.0.1"}},
 	{"two-legs", "kamailio-hep3-two-legs-topoh-xcid-a", []string{"1-16207@127.0.0.1", "!!:hmx*"}},
 	{"b2bua", "sngrep-hep3-udp-b2bua-two-callids-xcid-a", []string{"1-16637@127.0.0.1", "B2B.282.4935033*"}},
+	{"b2bua-busy", "sngrep-hep3-udp-b2bua-two-callids-xcid-a", []string{"1-16639@127.0.0.1", "B2B.282.3534782*"}},
+	{"two-legs-busy", "kamailio-hep3-two-legs-topoh-xcid-a", []string{"1-16210@127.0.0.1", "!!:hmx-B7.-h86*"}},
 	{"reinvite", "kamailio-hep3-udp-sip-reinvite-prack-refer-subscribe-407-a", []string{"1-15408@127.0.0.1"}},
 	{"retransmissions", "kamailio-hep3-udp-sip-loss-retransmissions-a", []string{"1-15444@127.0.0.1"}},
 	{"rtcp", "rtpengine-kamailio-hep3-udp-call-with-rtcp-a", []string{"c5b45d0d88c546cc"}},
@@ -39,7 +41,11 @@ func (s scene) load(t testing.TB) *query.Flow { return testflow.Load(t, s.captur
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	goldenFile(t, filepath.Join("testdata", name), got)
+}
+
+func goldenFile(t *testing.T, path string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -51,7 +57,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatalf("%v (run with -update and look at what it draws)", err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s has changed; run with -update and look at it. Drawn now:\n%s", name, got)
+		t.Errorf("%s has changed; run with -update and look at it. Drawn now:\n%s", path, got)
 	}
 }
 

@@ -180,7 +180,7 @@ func TestTextMarks(t *testing.T) {
 	f.Truncated = "limit of 11 items"
 	out := string(draw(t, f, ladder.TextOptions{Width: 100}))
 	for _, want := range []string{
-		"INVITE x ↻1", "INVITE x ↻2", "INVITE y ⧉", "↺ OPTIONS self", "GARBAGE ⚠", "⚠ no Via header",
+		"INVITE x ↻1", "INVITE x ↻2", "INVITE y ≡", "↺ OPTIONS self", "GARBAGE ⚠", "⚠ no Via header",
 		"◆ route[RELAY]: no branch left", "┈ RTCP loss 2 % jitter 12 ms ┈", "┊", "⚠ not the whole call: limit of 11 items",
 	} {
 		if !strings.Contains(out, want) {

@@ -24,7 +24,7 @@ func (p pen) tail(r *row) []segment {
 	if r.cseq != "" {
 		out = append(out, segment{" " + p.text(r.cseq), dim})
 	}
-	if r.item.SDP != "" && r.item.Kind == query.KindSIP {
+	if r.item.SDP != "" && r.item.Kind == query.KindSIP && !r.item.Copy {
 		out = append(out, segment{" " + p.g.sdp, cyan})
 	}
 	if r.resent > 0 {
