@@ -1,0 +1,188 @@
+package ingest
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// timings are the metrics that observe; the rest is collected from the ledger.
+type timings struct {
+	batchRows, insert *prometheus.HistogramVec
+	latency           prometheus.Histogram
+	failures          prometheus.Counter
+}
+
+func newTimings() *timings {
+	return &timings{
+		batchRows: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_batch_rows", Help: "Rows of sealed batches.",
+			Buckets: prometheus.ExponentialBuckets(1, 10, 7),
+		}, []string{"table"}),
+		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_insert_seconds", Help: "Time that ClickHouse took for an insert it confirmed.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"table"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "heplake_receive_to_queryable_seconds", Help: "From the receipt of a batch's first packet until ClickHouse confirmed the batch.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "heplake_insert_failures_total", Help: "Inserts that failed and were tried again.",
+		}),
+	}
+}
+
+var (
+	descReceived = prometheus.NewDesc("heplake_received_total", "Packets received, by transport; spool: left from before the start.", []string{"transport"}, nil)
+	descStored   = prometheus.NewDesc("heplake_stored_total", "Packets whose rows ClickHouse has confirmed.", nil, nil)
+	descDropped  = prometheus.NewDesc("heplake_dropped_total", "Packets lost, by the stage where and the reason why. received = stored + dropped + waiting, always.", []string{"stage", "reason"}, nil)
+	descWaiting  = prometheus.NewDesc("heplake_waiting", "Packets in open batches and in the spool.", nil, nil)
+	descRows     = prometheus.NewDesc("heplake_stored_rows_total", "Rows that ClickHouse has confirmed, by table.", []string{"table"}, nil)
+	descKept     = prometheus.NewDesc("heplake_undecodable_total", "Packets that did not decode and were stored in events, by stage and reason.", []string{"stage", "reason"}, nil)
+	descAbsurd   = prometheus.NewDesc("heplake_absurd_times_total", "Packets stored under their time of receipt because the sender's time was absurd.", nil, nil)
+	descSpool    = prometheus.NewDesc("heplake_spool_bytes", "Bytes of batches that wait in the spool, by place.", []string{"place"}, nil)
+	descBatches  = prometheus.NewDesc("heplake_spool_batches", "Batches that wait in the spool.", nil, nil)
+	descSpoolErr = prometheus.NewDesc("heplake_spool_errors_total", "Batches that the disk refused (kept in memory) and files found damaged.", []string{"error"}, nil)
+	descConns    = prometheus.NewDesc("heplake_connections", "Open HEP connections, by transport.", []string{"transport"}, nil)
+	descRefused  = prometheus.NewDesc("heplake_connections_refused_total", "HEP connections refused for want of room, by transport.", []string{"transport"}, nil)
+	descBuffer   = prometheus.NewDesc("heplake_udp_buffer_bytes", "Receive buffer of a UDP socket, asked of the kernel and granted.", []string{"what"}, nil)
+
+	// The names that the operators' Homer dashboards and alerts know.
+	descHomerPackets = prometheus.NewDesc("homer_captured_packets_total", "Packets received.", nil, nil)
+	descHomerMethods = prometheus.NewDesc("homer_sip_methods_total", "SIP requests, by method.", []string{"method"}, nil)
+	descHomerCodes   = prometheus.NewDesc("homer_response_codes_total", "SIP responses, by status code.", []string{"code"}, nil)
+	descHomerErrors  = prometheus.NewDesc("homer_capture_errors_total", "Packets lost or not decodable.", nil, nil)
+	descHomerInserts = prometheus.NewDesc("homer_database_inserts_per_second", "Rows stored a second, over the last ten seconds.", nil, nil)
+)
+
+// Describe implements prometheus.Collector. The descriptions vary with what was
+// received, so the collector is an unchecked one.
+func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
+	p.timings.batchRows.Describe(ch)
+	p.timings.insert.Describe(ch)
+	p.timings.latency.Describe(ch)
+	p.timings.failures.Describe(ch)
+	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descRows, descKept, descAbsurd, descSpool, descBatches,
+		descSpoolErr, descConns, descRefused, descBuffer, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
+	p.timings.batchRows.Collect(ch)
+	p.timings.insert.Collect(ch)
+	p.timings.latency.Collect(ch)
+	p.timings.failures.Collect(ch)
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+
+	books := p.ledger.books()
+	for transport, n := range books.Received {
+		counter(descReceived, n, transport)
+	}
+	for loss, n := range books.Dropped {
+		counter(descDropped, n, loss.Stage, loss.Reason)
+	}
+	var undecodable, rows uint64
+	for loss, n := range books.Undecodable {
+		counter(descKept, n, loss.Stage, loss.Reason)
+		undecodable += n
+	}
+	for table, n := range books.Rows {
+		counter(descRows, n, table)
+		rows += n
+	}
+	counter(descStored, books.Stored)
+	gauge(descWaiting, float64(books.Waiting))
+
+	tally := p.tally()
+	counter(descAbsurd, tally.absurd)
+	for method, n := range tally.methods {
+		counter(descHomerMethods, n, method)
+	}
+	for code, n := range tally.codes {
+		switch {
+		case n == 0:
+		case code == 0:
+			counter(descHomerCodes, n, "other")
+		default:
+			counter(descHomerCodes, n, strconv.Itoa(code))
+		}
+	}
+	counter(descHomerPackets, books.Total())
+	counter(descHomerErrors, books.Lost()+undecodable)
+	gauge(descHomerInserts, p.rate.perSecond(time.Now(), rows))
+
+	sp := p.spool.Stats()
+	gauge(descSpool, float64(sp.Bytes), "disk")
+	gauge(descSpool, float64(sp.MemoryBytes), "memory")
+	gauge(descBatches, float64(sp.Batches))
+	counter(descSpoolErr, uint64(sp.Corrupt), "corrupt")
+	counter(descSpoolErr, uint64(sp.WriteErrors), "write")
+	for name, s := range p.streams {
+		stats := s.Stats()
+		gauge(descConns, float64(stats.Open), name)
+		counter(descRefused, stats.Refused, name)
+	}
+	if p.udp != nil {
+		if stats := p.udp.Stats(); len(stats) > 0 {
+			gauge(descBuffer, float64(p.cfg.UDPBuffer), "asked")
+			gauge(descBuffer, float64(stats[0].BufferGranted), "granted")
+		}
+	}
+}
+
+// tally sums what the workers counted.
+func (p *Pipeline) tally() tally {
+	sum := tally{methods: map[string]uint64{}}
+	for _, w := range p.workers {
+		w.mu.Lock()
+		for method, n := range w.tally.methods {
+			sum.methods[method] += n
+		}
+		for code, n := range w.tally.codes {
+			sum.codes[code] += n
+		}
+		sum.absurd += w.tally.absurd
+		w.mu.Unlock()
+	}
+	return sum
+}
+
+// meter turns a total into a rate over the last rateWindow. It samples when it
+// is asked and when the clock ticks.
+type meter struct {
+	mu      sync.Mutex
+	samples []sample // oldest first
+}
+
+type sample struct {
+	at    time.Time
+	total uint64
+}
+
+const rateWindow = 10 * time.Second
+
+// perSecond enters the total and returns the rate since the oldest sample of the window.
+func (m *meter) perSecond(now time.Time, total uint64) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.samples = append(m.samples, sample{now, total})
+	// Keep one sample from before the window, so that the rate spans all of it.
+	for len(m.samples) > 2 && now.Sub(m.samples[1].at) >= rateWindow {
+		m.samples = m.samples[1:]
+	}
+	first := m.samples[0]
+	if elapsed := now.Sub(first.at).Seconds(); elapsed > 0 {
+		return float64(total-first.total) / elapsed
+	}
+	return 0
+}

@@ -1,0 +1,206 @@
+// Package ingest is the way of a record from the wire into ClickHouse. The
+// stages, in order: listen finds packets, hep, sip and media decode them where
+// they lie, batch gathers their fields in columns, spool keeps sealed batches,
+// insert sends them. What cannot go on is counted at the stage where it stopped.
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/heplake/heplake/ingest/admit"
+	"github.com/heplake/heplake/ingest/batch"
+	"github.com/heplake/heplake/ingest/insert"
+	"github.com/heplake/heplake/ingest/listen"
+	"github.com/heplake/heplake/ingest/sip"
+	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/schema"
+)
+
+// Config says what the pipeline receives and how it batches.
+type Config struct {
+	// UDP and TCP are host:port; empty is off.
+	UDP, TCP string
+	// TLS, when set, is used for HEP over TLS on TLSAddr.
+	TLS     *tls.Config
+	TLSAddr string
+	// Workers is how many decode in parallel, each with a UDP socket.
+	Workers        int
+	UDPBuffer      int
+	MaxConnections int
+	IdleTimeout    time.Duration
+	// BatchRows, BatchAge and BatchBytes say when a batch is sealed: at so many
+	// rows, so long after its first record, or at so many bytes.
+	BatchRows  int
+	BatchAge   time.Duration
+	BatchBytes int
+	// Inserters is how many batches are sent at once.
+	Inserters int
+	// Tenant is whose records they are.
+	Tenant string
+	// SIPHeaders are kept in the headers column, CorrelationHeaders likewise;
+	// the first of these that a message has names its call.
+	SIPHeaders, CorrelationHeaders []string
+	// TimeAhead and TimeBehind bound the sender's times that are believed.
+	TimeAhead, TimeBehind time.Duration
+}
+
+// Pipeline runs the stages.
+type Pipeline struct {
+	cfg      Config
+	spool    *spool.Spool
+	inserter *insert.Inserter
+	log      *slog.Logger
+
+	ledger  *ledger
+	timings *timings
+	rate    meter
+	workers []*worker
+	seal    chan sealer
+
+	udp     *listen.UDP
+	streams map[string]*listen.Stream
+
+	stopClock chan struct{}
+	clock     sync.WaitGroup
+	sealers   sync.WaitGroup
+	inserting sync.WaitGroup
+	cancel    context.CancelFunc
+
+	kernelDrops uint64 // of all sockets, as last entered in the ledger
+}
+
+// New makes a pipeline that keeps its batches in sp and sends them by in.
+// Nothing is received before Start.
+func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pipeline {
+	p := &Pipeline{
+		cfg: cfg, spool: sp, inserter: in, log: log,
+		ledger: newLedger(), timings: newTimings(),
+		// Room for each worker to hand over a batch of each table while the
+		// sealers work on the ones before.
+		seal:      make(chan sealer, 2*cfg.Workers),
+		streams:   map[string]*listen.Stream{},
+		stopClock: make(chan struct{}),
+	}
+	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
+	p.cfg.CorrelationHeaders = spelled
+	headers := append(slices.Clone(cfg.SIPHeaders), named...)
+	sips, medias, events := newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
+	for range cfg.Workers {
+		w := &worker{p: p, scanner: sip.NewScanner(sip.Options{Headers: headers}), limit: admit.Limiter{Rate: undecodableRate, Burst: undecodableBurst}}
+		w.sip.pool, w.media_.pool, w.events.pool = sips, medias, events
+		p.workers = append(p.workers, w)
+	}
+	return p
+}
+
+// Start opens the listeners and runs the stages. After an error nothing runs.
+func (p *Pipeline) Start(ctx context.Context) error {
+	// What an earlier run left behind is received anew in the books.
+	p.ledger.receive("spool", p.spool.Stats().Packets)
+	if err := p.listen(ctx); err != nil {
+		return errors.Join(err, p.closeListeners())
+	}
+	inserting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	p.cancel = cancel
+	for range p.cfg.Inserters {
+		p.inserting.Go(func() { p.insertLoop(inserting) })
+	}
+	for range max(1, p.cfg.Workers/2) {
+		p.sealers.Go(p.sealLoop)
+	}
+	p.clock.Go(p.clockLoop)
+	if p.udp != nil {
+		p.udp.Start()
+	}
+	for _, s := range p.streams {
+		s.Start()
+	}
+	return nil
+}
+
+func (p *Pipeline) sinks(transport string) []listen.Sink {
+	sinks := make([]listen.Sink, len(p.workers))
+	for i, w := range p.workers {
+		sinks[i] = entrance{w, transport}
+	}
+	return sinks
+}
+
+func (p *Pipeline) listen(ctx context.Context) (err error) {
+	if p.cfg.UDP != "" {
+		cfg := listen.UDPConfig{Addr: p.cfg.UDP, Buffer: p.cfg.UDPBuffer}
+		if p.udp, err = listen.ListenUDP(ctx, cfg, p.sinks("udp")); err != nil {
+			return err
+		}
+	}
+	for _, s := range []struct {
+		name, addr string
+		tls        *tls.Config
+	}{{"tcp", p.cfg.TCP, nil}, {"tls", p.cfg.TLSAddr, p.cfg.TLS}} {
+		if s.addr == "" {
+			continue
+		}
+		cfg := listen.StreamConfig{Addr: s.addr, TLS: s.tls, MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout}
+		if p.streams[s.name], err = listen.ListenStream(ctx, cfg, p.sinks(s.name)); err != nil {
+			delete(p.streams, s.name)
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) closeListeners() error {
+	var errs []error
+	if p.udp != nil {
+		errs = append(errs, p.udp.Close())
+	}
+	for _, s := range p.streams {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Addrs are the addresses listened on, by transport.
+func (p *Pipeline) Addrs() map[string]netip.AddrPort {
+	addrs := map[string]netip.AddrPort{}
+	if p.udp != nil {
+		addrs["udp"] = p.udp.Addr()
+	}
+	for name, s := range p.streams {
+		addrs[name] = s.Addr()
+	}
+	return addrs
+}
+
+// Stop receives no more, seals what is open and sends it. When ctx ends first,
+// what is left stays in the spool for the next start.
+func (p *Pipeline) Stop(ctx context.Context) error {
+	err := p.closeListeners()
+	p.noteKernelDrops()
+	close(p.stopClock)
+	p.clock.Wait()
+	p.sealOpenedBefore(time.Now().Add(time.Hour))
+	close(p.seal)
+	p.sealers.Wait()
+	p.drain(ctx)
+	p.cancel()
+	p.inserting.Wait()
+	if left := p.spool.Stats(); left.Batches > 0 {
+		p.log.Warn("batches left in the spool for the next start", "batches", left.Batches, "packets", left.Packets)
+	}
+	if err != nil {
+		return fmt.Errorf("stop ingest: %w", err)
+	}
+	return nil
+}
+
+// Books returns the pipeline's figures of this moment.
+func (p *Pipeline) Books() Books { return p.ledger.books() }

@@ -1,0 +1,148 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/heplake/heplake/ingest/batch"
+	"github.com/heplake/heplake/ingest/insert"
+)
+
+// sealer is a full batch on its way to be sealed, whatever its table.
+type sealer interface {
+	seal() (batch.Sealed, error)
+	packets() int
+	// release gives the batch's memory back.
+	release()
+}
+
+type sealing[R any] struct {
+	b    *batch.Batch[R]
+	pool *pool[R]
+}
+
+func (s sealing[R]) seal() (batch.Sealed, error) { return s.b.Seal() }
+func (s sealing[R]) packets() int                { return s.b.Packets() }
+func (s sealing[R]) release()                    { s.pool.put(s.b) }
+
+// clockLoop seals batches that have become old and looks after the sockets.
+func (p *Pipeline) clockLoop() {
+	tick := time.NewTicker(max(p.cfg.BatchAge/4, time.Millisecond))
+	defer tick.Stop()
+	var sampled time.Time
+	for {
+		select {
+		case <-p.stopClock:
+			return
+		case now := <-tick.C:
+			p.sealOpenedBefore(now.Add(-p.cfg.BatchAge))
+			p.noteKernelDrops()
+			if now.Sub(sampled) >= time.Second {
+				p.rate.perSecond(now, p.ledger.rowsStored())
+				sampled = now
+			}
+		}
+	}
+}
+
+func (p *Pipeline) sealOpenedBefore(t time.Time) {
+	for _, w := range p.workers {
+		w.sealOpenedBefore(t)
+	}
+}
+
+// noteKernelDrops enters the datagrams that the kernel dropped since the last look.
+func (p *Pipeline) noteKernelDrops() {
+	if p.udp == nil {
+		return
+	}
+	var drops uint64
+	for _, s := range p.udp.Stats() {
+		drops += s.KernelDrops
+	}
+	if n := drops - p.kernelDrops; n > 0 {
+		p.ledger.lost("udp", Loss{"listen", "kernel_buffer"}, n)
+		p.kernelDrops = drops
+	}
+}
+
+// sealLoop turns batches into Arrow streams and puts them into the spool.
+func (p *Pipeline) sealLoop() {
+	for s := range p.seal {
+		packets := s.packets()
+		sealed, err := s.seal()
+		s.release()
+		if err != nil {
+			p.log.Error("a batch cannot be sealed", "error", err)
+			p.ledger.drop(Loss{"batch", "seal_failed"}, packets)
+			continue
+		}
+		p.timings.batchRows.WithLabelValues(sealed.Table).Observe(float64(sealed.Rows))
+		if err := p.spool.Put(sealed); err != nil {
+			p.log.Error("a batch finds no room", "table", sealed.Table, "packets", packets, "error", err)
+			p.ledger.drop(Loss{"spool", "full"}, packets)
+		}
+	}
+}
+
+// insertLoop sends batches until ctx ends. After a failure it waits, longer
+// each time, so that a ClickHouse that comes back is not flooded.
+func (p *Pipeline) insertLoop(ctx context.Context) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
+	for {
+		entry, sealed, err := p.spool.Next(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil { // a damaged file, set aside
+			p.ledger.drop(Loss{"spool", "corrupt"}, entry.Packets)
+			continue
+		}
+		began := time.Now()
+		err = p.inserter.Insert(ctx, sealed)
+		switch {
+		case err == nil:
+			p.spool.Ack(entry)
+			p.ledger.store(sealed.Table, sealed.Rows, sealed.Packets)
+			p.timings.insert.WithLabelValues(sealed.Table).Observe(time.Since(began).Seconds())
+			p.timings.latency.Observe(time.Since(sealed.Oldest).Seconds())
+			pause.Reset()
+		case errors.Is(err, insert.ErrRejected):
+			p.log.Error("ClickHouse refuses a batch; it is kept in the spool's dead folder", "id", sealed.ID, "error", err)
+			if err := p.spool.Reject(entry, sealed); err != nil {
+				p.log.Error("a refused batch cannot be kept", "id", sealed.ID, "error", err)
+			}
+			p.ledger.drop(Loss{"insert", "rejected"}, sealed.Packets)
+		default:
+			p.spool.Retry(entry)
+			if ctx.Err() != nil {
+				return
+			}
+			wait := pause.NextBackOff()
+			p.timings.failures.Inc()
+			p.log.Warn("insert failed; it will be tried again", "wait", wait.Round(time.Millisecond), "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
+	}
+}
+
+// drain waits until the spool is empty or ctx ends.
+func (p *Pipeline) drain(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for p.spool.Stats().Batches > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
