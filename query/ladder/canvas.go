@@ -2,79 +2,21 @@ package ladder
 
 import (
 	"strings"
-	"unicode"
 
-	"github.com/mattn/go-runewidth"
+	"github.com/heplake/heplake/internal/termtext"
 )
 
-// cells measures text in terminal cells. The locale is left out on purpose: the
-// same flow must give the same picture everywhere.
-var cells = &runewidth.Condition{StrictEmojiNeutral: true}
+func width(s string) int { return termtext.Width(s) }
 
-func width(s string) int { return cells.StringWidth(s) }
-
-// clean makes text from the wire safe for a terminal and a single line: white
-// space becomes one blank, and what would move the cursor, start an escape
-// sequence or turn the writing direction becomes U+FFFD.
-func clean(s string) string {
-	safe := true
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' || s[i] == ' ' && i+1 < len(s) && s[i+1] == ' ' {
-			safe = false
-			break
-		}
-	}
-	if safe {
-		return strings.TrimSpace(s)
-	}
-	var b strings.Builder
-	blank := false
-	for _, r := range strings.TrimSpace(s) {
-		if unicode.IsSpace(r) {
-			if !blank {
-				b.WriteByte(' ')
-			}
-			blank = true
-			continue
-		}
-		blank = false
-		b.WriteRune(printable(r))
-	}
-	return b.String()
-}
-
-// printable is the rune itself, or U+FFFD for a control character, a
-// direction-changing or other invisible format character, or no character.
-func printable(r rune) rune {
-	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
-		return unicode.ReplacementChar
-	}
-	return r
-}
-
-// style is the SGR parameters of a piece of text, "" for the terminal's own.
-type style string
-
-const (
-	plain   style = ""
-	bold    style = "1"
-	dim     style = "2"
-	red     style = "31"
-	redBold style = "1;31"
-	green   style = "32"
-	grnBold style = "1;32"
-	yellow  style = "33"
-	ylwBold style = "1;33"
-	cyan    style = "36"
-)
+func clean(s string) string { return termtext.Clean(s) }
 
 // legStyles tell legs apart; they read on dark and on light terminals and are
 // none of the colours that mean an outcome.
-var legStyles = []style{"38;5;39", "38;5;170", "38;5;208", "38;5;37", "38;5;99", "38;5;137"}
+var legStyles = []termtext.Style{"38;5;39", "38;5;170", "38;5;208", "38;5;37", "38;5;99", "38;5;137"}
 
-func legStyle(leg int) style {
+func legStyle(leg int) termtext.Style {
 	if leg < 0 {
-		return dim
+		return termtext.Dim
 	}
 	return legStyles[leg%len(legStyles)]
 }
@@ -85,7 +27,7 @@ type glyphs struct {
 	line, dash, dots                 string // a message, a retransmission or copy, media
 	right, left, rightOpen, leftOpen string
 	loop, event, warn, gap, ellipsis string
-	sdp, again, copied, sep, arrow   string
+	sdp, again, copied, sep          string
 	ok, failed, cancelled, noAnswer  string
 	inProgress, raw                  string
 }
@@ -95,7 +37,7 @@ var unicodeGlyphs = glyphs{
 	line: "─", dash: "╌", dots: "┈",
 	right: "▶", left: "◀", rightOpen: "▷", leftOpen: "◁",
 	loop: "↺", event: "◆", warn: "⚠", gap: "┊", ellipsis: "…",
-	sdp: "▪SDP", again: "↻", copied: "≡", sep: " · ", arrow: "→",
+	sdp: "▪SDP", again: "↻", copied: "≡", sep: " · ",
 	ok: "✓", failed: "✗", cancelled: "⊘", noAnswer: "∅", inProgress: "●", raw: "┃",
 }
 
@@ -104,7 +46,7 @@ var asciiGlyphs = glyphs{
 	line: "-", dash: "~", dots: ".",
 	right: ">", left: "<", rightOpen: ">", leftOpen: "<",
 	loop: "@", event: "*", warn: "!", gap: ":", ellipsis: "...",
-	sdp: "+SDP", again: "again ", copied: "copy", sep: ", ", arrow: "->",
+	sdp: "+SDP", again: "again ", copied: "copy", sep: ", ",
 	ok: "ok", failed: "X", cancelled: "/", noAnswer: "?", inProgress: "*", raw: "|",
 }
 
@@ -128,48 +70,25 @@ func (p pen) text(s string) string {
 	if !p.ascii {
 		return s
 	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '→':
-			return '>'
-		case r == '·':
-			return ','
-		case r == 'µ':
-			return 'u'
-		case r > '~':
-			return '?'
-		}
-		return r
-	}, s)
+	return termtext.ASCII(s)
 }
 
 // fit shortens s to at most n cells, the last of them an ellipsis.
-func (p pen) fit(s string, n int) string {
-	if n <= 0 {
-		return ""
-	}
-	if width(s) <= n {
-		return s
-	}
-	if n <= len(p.g.ellipsis) && p.ascii {
-		return cells.Truncate(s, n, "")
-	}
-	return cells.Truncate(s, n, p.g.ellipsis)
-}
+func (p pen) fit(s string, n int) string { return termtext.Fit(s, n, p.g.ellipsis) }
 
 // paint wraps s in a style.
-func (p pen) paint(s string, st style) string {
-	if !p.color || st == plain || s == "" {
+func (p pen) paint(s string, st termtext.Style) string {
+	if !p.color {
 		return s
 	}
-	return "\x1b[" + string(st) + "m" + s + "\x1b[0m"
+	return termtext.Paint(s, st)
 }
 
 // cell is one place of a line. The second place of a wide character is empty
 // and marked tail.
 type cell struct {
 	text string
-	st   style
+	st   termtext.Style
 	tail bool
 }
 
@@ -177,7 +96,7 @@ type cell struct {
 // what lies there.
 type line struct{ cells []cell }
 
-func (l *line) put(x int, s string, st style) {
+func (l *line) put(x int, s string, st termtext.Style) {
 	if x < 0 {
 		return
 	}
@@ -185,10 +104,10 @@ func (l *line) put(x int, s string, st style) {
 	for i := 0; i < len(g); {
 		// A cluster is a rune and the zero-width ones that follow it.
 		j := i + 1
-		for j < len(g) && cells.RuneWidth(g[j]) == 0 {
+		for j < len(g) && termtext.RuneWidth(g[j]) == 0 {
 			j++
 		}
-		w := max(cells.RuneWidth(g[i]), 1)
+		w := max(termtext.RuneWidth(g[i]), 1)
 		for len(l.cells) < x+w {
 			l.cells = append(l.cells, cell{text: " "})
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
 )
 
@@ -157,9 +158,9 @@ func (s *picture) label(x, y int, anchor string, r *row, room int) {
 			s.b.WriteString(`<tspan class="s b f-media" dx="5">SDP</tspan>`)
 		case seg.text == " "+s.p.g.copied:
 			s.printf(`<tspan class="s d" dx="5">copy by %s</tspan>`, escapeXML(s.p.fit(clean(r.item.Node), 16)))
-		case seg.st == ylwBold:
+		case seg.st == termtext.YellowBold:
 			s.printf(`<tspan class="b f-warn">%s</tspan>`, words)
-		case seg.st == dim:
+		case seg.st == termtext.Dim:
 			s.printf(`<tspan class="d">%s</tspan>`, words)
 		default:
 			s.b.WriteString(words)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
 )
 
@@ -66,9 +67,9 @@ type text struct {
 
 func (t *text) emit(l *line) { l.render(&t.b, t.p) }
 
-var outcomeStyle = map[query.Outcome]style{
-	query.Answered: grnBold, query.Failed: redBold, query.Cancelled: ylwBold,
-	query.Unanswered: redBold, query.InProgress: "1;36",
+var outcomeStyle = map[query.Outcome]termtext.Style{
+	query.Answered: termtext.GreenBold, query.Failed: termtext.RedBold, query.Cancelled: termtext.YellowBold,
+	query.Unanswered: termtext.RedBold, query.InProgress: termtext.CyanBold,
 }
 
 func (t *text) outcomeMark(o query.Outcome) string {
@@ -99,11 +100,11 @@ func (t *text) summary() {
 	x := max(labelColumn, width(mark)+2)
 	method, parties := title(c)
 	if method != "" {
-		l.put(x, t.p.text(method), bold)
+		l.put(x, t.p.text(method), termtext.Bold)
 		x += width(method) + 1
 	}
 	parties = t.p.text(parties)
-	l.put(x, t.p.fit(parties, t.l.width-x), bold)
+	l.put(x, t.p.fit(parties, t.l.width-x), termtext.Bold)
 	t.emit(&l)
 
 	start := c.Start
@@ -111,12 +112,12 @@ func (t *text) summary() {
 		start = t.m.rows[0].item.Time
 	}
 	for _, f := range t.m.facts(start.In(t.o.Zone).Format("2006-01-02 15:04:05.000 MST")) {
-		value := plain
+		value := termtext.Plain
 		switch {
 		case f.name == "why":
 			value = st
 		case f.name == "cut":
-			value = ylwBold
+			value = termtext.YellowBold
 		}
 		t.fact(f, value)
 	}
@@ -128,9 +129,9 @@ func (t *text) summary() {
 
 // fact writes one line of the summary, broken between values where it is too
 // long.
-func (t *text) fact(f fact, st style) {
+func (t *text) fact(f fact, st termtext.Style) {
 	var l line
-	l.put(2, f.name, dim)
+	l.put(2, f.name, termtext.Dim)
 	x := labelColumn
 	for i, v := range f.values {
 		v = t.p.text(v)
@@ -139,7 +140,7 @@ func (t *text) fact(f fact, st style) {
 				t.emit(&l)
 				l, x = line{}, labelColumn
 			} else {
-				l.put(x, t.p.g.sep, dim)
+				l.put(x, t.p.g.sep, termtext.Dim)
 				x += width(t.p.g.sep)
 			}
 		}
@@ -167,7 +168,7 @@ func (t *text) legs() {
 			l.put(x, legName(i), legStyle(i))
 			x += len(legName(len(legs)-1)) + 1
 		}
-		l.put(2, name, dim)
+		l.put(2, name, termtext.Dim)
 		id := t.p.text(clean(legs[i].CallID))
 		tail := plural(legs[i].Messages, "message")
 		if why := linked(&legs[i]); why != "" && len(legs) > 1 {
@@ -175,9 +176,9 @@ func (t *text) legs() {
 		}
 		room := t.l.width - x
 		idWidth := min(widest, max(room-width(tail)-2, room/2))
-		l.put(x, t.p.fit(id, idWidth), plain)
+		l.put(x, t.p.fit(id, idWidth), termtext.Plain)
 		if len(legs) > 1 {
-			l.put(x+idWidth+2, t.p.fit(tail, room-idWidth-2), dim)
+			l.put(x+idWidth+2, t.p.fit(tail, room-idWidth-2), termtext.Dim)
 		}
 		t.emit(&l)
 	}
@@ -192,15 +193,15 @@ func (t *text) legend() {
 	for i, c := range t.m.columns {
 		var l line
 		if i == 0 {
-			l.put(2, "who", dim)
+			l.put(2, "who", termtext.Dim)
 		}
 		number := itoa(i + 1)
-		l.put(labelColumn+digits-len(number), number, bold)
+		l.put(labelColumn+digits-len(number), number, termtext.Bold)
 		x := labelColumn + digits + 1
 		address := t.p.fit(t.p.text(c.address), t.l.width-x)
-		l.put(x, address, plain)
+		l.put(x, address, termtext.Plain)
 		x += widest + 2
-		l.put(x, t.p.fit(t.p.text(c.name), t.l.width-x), dim)
+		l.put(x, t.p.fit(t.p.text(c.name), t.l.width-x), termtext.Dim)
 		t.emit(&l)
 	}
 }
@@ -213,9 +214,9 @@ func (t *text) header() {
 	for i := range t.l.heads[0] {
 		var l line
 		for col, lines := range t.l.heads {
-			st := dim
+			st := termtext.Dim
 			if i == 0 || t.l.numbers {
-				st = bold
+				st = termtext.Bold
 			}
 			t.centre(&l, col, lines[i], st)
 		}
@@ -232,14 +233,14 @@ func (t *text) rule(joint string) {
 		for _, s := range lines {
 			w = max(w, width(s))
 		}
-		t.centre(&l, col, strings.Repeat(t.p.g.bar, w), dim)
-		l.put(t.l.x[col], joint, dim)
+		t.centre(&l, col, strings.Repeat(t.p.g.bar, w), termtext.Dim)
+		l.put(t.l.x[col], joint, termtext.Dim)
 	}
 	t.emit(&l)
 }
 
 // centre puts s over a lifeline, moved as far as its slot demands.
-func (t *text) centre(l *line, col int, s string, st style) {
+func (t *text) centre(l *line, col int, s string, st termtext.Style) {
 	slot := t.l.slots[col]
 	x := t.l.x[col] - width(s)/2
 	x = max(min(x, slot[1]+1-width(s)), slot[0])
@@ -263,12 +264,12 @@ func (t *text) footer() {
 	}
 	if len(marks) > 0 {
 		var l line
-		l.put(2, t.p.fit(strings.Join(marks, "   "), t.l.width-2), dim)
+		l.put(2, t.p.fit(strings.Join(marks, "   "), t.l.width-2), termtext.Dim)
 		t.emit(&l)
 	}
 	if t.m.flow.Truncated != "" {
 		var l line
-		l.put(2, t.p.fit(t.p.g.warn+" not the whole call: "+t.p.text(clean(t.m.flow.Truncated)), t.l.width-2), ylwBold)
+		l.put(2, t.p.fit(t.p.g.warn+" not the whole call: "+t.p.text(clean(t.m.flow.Truncated)), t.l.width-2), termtext.YellowBold)
 		t.emit(&l)
 	}
 }

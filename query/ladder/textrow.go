@@ -4,37 +4,38 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
 )
 
 // segment is a piece of a label in one style.
 type segment struct {
 	text string
-	st   style
+	st   termtext.Style
 }
 
-var classStyle = map[class]style{
-	classRequest: plain, classProvisional: dim, classSuccess: green, classNotice: yellow,
-	classFailure: redBold, classMedia: cyan, classEvent: yellow,
+var classStyle = map[class]termtext.Style{
+	classRequest: termtext.Plain, classProvisional: termtext.Dim, classSuccess: termtext.Green, classNotice: termtext.Yellow,
+	classFailure: termtext.RedBold, classMedia: termtext.Cyan, classEvent: termtext.Yellow,
 }
 
 // tail is what a label keeps when its text is shortened.
 func (p pen) tail(r *row) []segment {
 	var out []segment
 	if r.cseq != "" {
-		out = append(out, segment{" " + p.text(r.cseq), dim})
+		out = append(out, segment{" " + p.text(r.cseq), termtext.Dim})
 	}
 	if r.item.SDP != "" && r.item.Kind == query.KindSIP && !r.item.Copy {
-		out = append(out, segment{" " + p.g.sdp, cyan})
+		out = append(out, segment{" " + p.g.sdp, termtext.Cyan})
 	}
 	if r.resent > 0 {
-		out = append(out, segment{" " + p.g.again + itoa(r.resent), ylwBold})
+		out = append(out, segment{" " + p.g.again + itoa(r.resent), termtext.YellowBold})
 	}
 	if r.item.Copy {
-		out = append(out, segment{" " + p.g.copied, dim})
+		out = append(out, segment{" " + p.g.copied, termtext.Dim})
 	}
 	if r.item.ParseError != "" {
-		out = append(out, segment{" " + p.g.warn, redBold})
+		out = append(out, segment{" " + p.g.warn, termtext.RedBold})
 	}
 	return out
 }
@@ -61,14 +62,14 @@ func (p pen) label(r *row, room int) []segment {
 	text = p.fit(text, room-segmentsWidth(tail))
 	st := classStyle[r.class]
 	if r.item.Copy {
-		st = dim
+		st = termtext.Dim
 		for i := range tail {
-			tail[i].st = dim
+			tail[i].st = termtext.Dim
 		}
 	}
 	segs := []segment{{text, st}}
 	if r.method != "" && strings.HasPrefix(text, r.method) && !r.item.Copy {
-		segs = []segment{{r.method, bold}, {text[len(r.method):], st}}
+		segs = []segment{{r.method, termtext.Bold}, {text[len(r.method):], st}}
 	}
 	return append(segs, tail...)
 }
@@ -100,7 +101,7 @@ func (t *text) row(i int) {
 	}
 	t.emit(&l)
 	if r.item.ParseError != "" {
-		t.remark(t.p.g.warn+" "+t.p.text(clean(r.item.ParseError)), redBold)
+		t.remark(t.p.g.warn+" "+t.p.text(clean(r.item.ParseError)), termtext.RedBold)
 	}
 	if t.o.Raw {
 		t.raw(r.item)
@@ -109,25 +110,25 @@ func (t *text) row(i int) {
 
 // lineStyle is the colour of an arrow: the leg's when there are several, else
 // what the message means.
-func (t *text) lineStyle(r *row) style {
+func (t *text) lineStyle(r *row) termtext.Style {
 	switch {
 	case r.item.Copy:
-		return dim
+		return termtext.Dim
 	case r.class == classMedia:
-		return cyan
+		return termtext.Cyan
 	case t.l.legAt >= 0:
 		return legStyle(r.item.Leg)
 	case r.class == classFailure:
-		return red
+		return termtext.Red
 	case r.class == classRequest:
-		return plain
+		return termtext.Plain
 	}
 	return classStyle[r.class]
 }
 
 func (t *text) lifelines(l *line, glyph string) {
 	for _, x := range t.l.x {
-		l.put(x, glyph, dim)
+		l.put(x, glyph, termtext.Dim)
 	}
 }
 
@@ -140,23 +141,23 @@ func (t *text) time(l *line, i int) {
 	first := t.m.rows[0].item.Time
 	switch {
 	case t.o.Time == TimeAbsolute:
-		l.put(0, clock, plain)
+		l.put(0, clock, termtext.Plain)
 		return
 	case t.o.Time == TimeOffset:
 		s := t.p.text(signed(at.Sub(first)))
-		l.put(timeWidth-width(s), s, dim)
+		l.put(timeWidth-width(s), s, termtext.Dim)
 		return
 	case i == 0 || r.gap > 0:
-		l.put(0, clock, plain)
+		l.put(0, clock, termtext.Plain)
 		return
 	}
 	d := at.Sub(t.m.rows[i-1].item.Time)
-	st := dim
+	st := termtext.Dim
 	switch {
 	case d >= 500*time.Millisecond: // T1, the first retransmission (RFC 3261 section 17.1.1.1)
-		st = yellow
+		st = termtext.Yellow
 	case d >= 100*time.Millisecond:
-		st = plain
+		st = termtext.Plain
 	}
 	s := t.p.text(signed(d))
 	l.put(timeWidth-width(s), s, st)
@@ -169,7 +170,7 @@ func (t *text) gap(d time.Duration) {
 		t.lifelines(&l, t.p.g.gap)
 	}
 	s := t.p.text(signed(d))
-	l.put(timeWidth-width(s), s, yellow)
+	l.put(timeWidth-width(s), s, termtext.Yellow)
 	t.emit(&l)
 }
 
@@ -190,7 +191,7 @@ func (t *text) arrow(l *line, r *row) {
 	}
 	for _, x := range t.l.x {
 		if x > lo && x < hi {
-			l.put(x, g.cross, dim)
+			l.put(x, g.cross, termtext.Dim)
 		}
 	}
 	if to > from {
@@ -208,9 +209,9 @@ func (t *text) arrow(l *line, r *row) {
 	segs := t.p.label(r, room)
 	w := segmentsWidth(segs)
 	x := lo + 3 + (room-w)/2
-	l.put(x-1, " ", plain)
+	l.put(x-1, " ", termtext.Plain)
 	t.segments(l, x, segs)
-	l.put(x+w, " ", plain)
+	l.put(x+w, " ", termtext.Plain)
 }
 
 func (t *text) segments(l *line, x int, segs []segment) {
@@ -236,12 +237,12 @@ func (t *text) loop(l *line, r *row) {
 		segs := t.p.label(r, right-4)
 		l.put(x+1, t.p.g.loop+" ", t.lineStyle(r))
 		t.segments(l, x+3, segs)
-		l.put(x+3+segmentsWidth(segs), " ", plain)
+		l.put(x+3+segmentsWidth(segs), " ", termtext.Plain)
 		return
 	}
 	segs := t.p.label(r, x-t.l.x[0]-4)
 	at := x - 3 - segmentsWidth(segs)
-	l.put(at, " ", plain)
+	l.put(at, " ", termtext.Plain)
 	t.segments(l, at+1, segs)
 	l.put(x-2, " "+t.p.g.loop, t.lineStyle(r))
 }
@@ -258,7 +259,7 @@ func (t *text) event(l *line, r *row) {
 	text = t.p.fit(text, t.l.width-x)
 	l.put(x, text, classStyle[classEvent])
 	if t.l.labels == 0 && x+width(text) < t.l.width {
-		l.put(x+width(text), " ", plain)
+		l.put(x+width(text), " ", termtext.Plain)
 	}
 }
 
@@ -267,13 +268,13 @@ func (t *text) listed(l *line, r *row) {
 	digits := len(itoa(len(t.m.columns)))
 	x := t.l.labels - 2*digits - 4
 	src, dst := itoa(r.src+1), itoa(r.dst+1)
-	l.put(x+digits-len(src), src, plain)
+	l.put(x+digits-len(src), src, termtext.Plain)
 	arrow := t.p.g.right
 	if r.src == r.dst {
 		arrow = t.p.g.loop
 	}
 	l.put(x+digits+1, arrow, t.lineStyle(r))
-	l.put(x+digits+3, dst, plain)
+	l.put(x+digits+3, dst, termtext.Plain)
 	t.segments(l, t.l.labels, t.p.label(r, t.l.width-t.l.labels))
 }
 
@@ -296,12 +297,12 @@ func (t *text) note(l *line, r *row) {
 		parts = append(parts, r.hop)
 	}
 	if len(parts) > 0 {
-		l.put(t.l.notes, t.p.fit(t.p.text(strings.Join(parts, " · ")), t.l.width-t.l.notes), dim)
+		l.put(t.l.notes, t.p.fit(t.p.text(strings.Join(parts, " · ")), t.l.width-t.l.notes), termtext.Dim)
 	}
 }
 
 // remark writes a line below a row, across the lifelines.
-func (t *text) remark(s string, st style) {
+func (t *text) remark(s string, st termtext.Style) {
 	var l line
 	x := timeWidth + 2
 	if !t.l.list {
@@ -326,7 +327,7 @@ func (t *text) raw(it *query.Item) {
 			if r == '\t' {
 				return ' '
 			}
-			return printable(r)
+			return termtext.Printable(r)
 		}, s)
 		t.b.WriteString(strings.TrimRight(t.p.paint("    "+t.p.g.raw, legStyle(it.Leg))+" "+t.p.text(s), " "))
 		t.b.WriteByte('\n')
