@@ -1,0 +1,96 @@
+import { ChangeEvent, useState } from 'react';
+import { css } from '@emotion/css';
+import { GrafanaTheme2 } from '@grafana/data';
+import { Button, InlineField, Input, useStyles2 } from '@grafana/ui';
+
+/** Filters that people start from, with what they find. */
+export const filterExamples: Array<[string, string]> = [
+  ['status >= 500', 'server failures'],
+  ['outcome = failed and to_user like "49%"', 'failed calls to numbers that begin with 49'],
+  ['from_user = "alice" or to_user = "alice"', 'calls from or to alice'],
+  ['src_ip in 10.0.0.0/8 and not status = 401', 'from a network, without challenges'],
+  ['method = INVITE and duration_s < 5', 'calls shorter than five seconds'],
+  ['user_agent ~ "(?i)friendly-scanner|sipvicious"', 'scanners, by regular expression'],
+];
+
+interface Props {
+  value: string;
+  onChange: (filter: string) => void;
+  onRun: () => void;
+}
+
+/** The filter, with examples to start from. */
+export function FilterInput({ value, onChange, onRun }: Props) {
+  const styles = useStyles2(getStyles);
+  const [help, setHelp] = useState(false);
+  return (
+    <div className={styles.wrap}>
+      <InlineField grow label="Filter" labelWidth={10} tooltip="field op value, joined by and, or, not and parentheses. Enter runs it.">
+        <Input
+          id="heplake-filter"
+          value={value}
+          placeholder='status >= 500 and from_user like "4930%"'
+          spellCheck={false}
+          className={styles.mono}
+          onChange={(e: ChangeEvent<HTMLInputElement>) => onChange(e.currentTarget.value)}
+          onBlur={onRun}
+          onKeyDown={(e) => e.key === 'Enter' && onRun()}
+          addonAfter={
+            <Button variant="secondary" icon="question-circle" aria-expanded={help} aria-label="Filter help" onClick={() => setHelp(!help)} />
+          }
+        />
+      </InlineField>
+      {help && (
+        <div className={styles.help} data-testid="heplake-filter-help">
+          <div>
+            Operators: <code>= != &lt; &gt; &lt;= &gt;= like ~ in</code>. <code>like</code> takes <code>%</code> and{' '}
+            <code>_</code>, <code>~</code> a regular expression, <code>in</code> a list or a network. Quote what is not a
+            plain word. Fields: <code>method status reason cseq_method call_id from_user from_domain to_user to_domain ruri_user user_agent src_ip dst_ip src_port dst_port transport node</code>, and of a
+            call as a whole <code>outcome final_status duration_s pdd_ms q850 released_by mos_min</code>.
+          </div>
+          <ul>
+            {filterExamples.map(([filter, what]) => (
+              <li key={filter}>
+                <button
+                  type="button"
+                  className={styles.example}
+                  onClick={() => {
+                    onChange(filter);
+                    setHelp(false);
+                  }}
+                >
+                  {filter}
+                </button>{' '}
+                {what}
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </div>
+  );
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  wrap: css({ flex: '1 1 420px', minWidth: 0 }),
+  mono: css({ input: { fontFamily: theme.typography.fontFamilyMonospace, fontSize: theme.typography.bodySmall.fontSize } }),
+  help: css({
+    margin: theme.spacing(0, 0.5, 1, 0),
+    padding: theme.spacing(1, 1.5),
+    border: `1px solid ${theme.colors.border.weak}`,
+    borderRadius: theme.shape.radius.default,
+    background: theme.colors.background.secondary,
+    color: theme.colors.text.secondary,
+    ...theme.typography.bodySmall,
+    ul: { margin: theme.spacing(0.5, 0, 0), listStyle: 'none' },
+  }),
+  example: css({
+    fontFamily: theme.typography.fontFamilyMonospace,
+    color: theme.colors.text.link,
+    background: 'none',
+    border: 'none',
+    padding: 0,
+    textAlign: 'left',
+    '&:hover': { textDecoration: 'underline' },
+  }),
+});

@@ -1,0 +1,96 @@
+import { DataSourceJsonData } from '@grafana/data';
+import { DataQuery } from '@grafana/schema';
+
+export type QueryType = 'calls' | 'flow' | 'quality' | 'series' | 'sql';
+
+/** A query as it goes to the backend. Only the fields of its type are sent. */
+export interface HeplakeQuery extends DataQuery {
+  queryType: QueryType;
+  /** calls, series: the filter language. */
+  filter?: string;
+  /** flow, quality: a Call-ID of any leg, or a correlation id. */
+  callId?: string;
+  /** series */
+  metric?: string;
+  /** series: column names, comma separated. */
+  groupBy?: string;
+  /** calls, series */
+  limit?: number;
+  /** sql, with macros. */
+  sql?: string;
+}
+
+/** Settings that everybody who may edit the data source can see. */
+export interface HeplakeSettings extends DataSourceJsonData {
+  /** Address of ClickHouse: http://host:8123 or clickhouse://host:9000. */
+  url?: string;
+  database?: string;
+  user?: string;
+  tlsSkipVerify?: boolean;
+}
+
+/** Settings that never leave the server once saved. */
+export interface HeplakeSecrets {
+  password?: string;
+  token?: string;
+}
+
+export const defaultQuery: Omit<HeplakeQuery, 'refId'> = { queryType: 'calls', filter: '', limit: 200 };
+
+export const defaultSQL = `SELECT
+  toStartOfInterval(time, INTERVAL $__interval_s SECOND) AS time,
+  method,
+  count() AS messages
+FROM sip
+WHERE $__timeFilter(time) AND method != ''
+GROUP BY time, method
+ORDER BY time`;
+
+export interface Choice {
+  value: string;
+  label: string;
+  description: string;
+}
+
+/** The figures a series query knows, by the names of the API. */
+export const metrics: Choice[] = [
+  { value: 'messages', label: 'Messages', description: 'SIP messages' },
+  { value: 'errors', label: 'Errors', description: 'Responses with status 400 and above' },
+  { value: 'asr', label: 'ASR', description: 'Answer-seizure ratio, %' },
+  { value: 'ner', label: 'NER', description: 'Network effectiveness ratio, %' },
+  { value: 'ser', label: 'SER', description: 'Session establishment ratio, % (RFC 6076)' },
+  { value: 'seer', label: 'SEER', description: 'Session establishment effectiveness ratio, % (RFC 6076)' },
+  { value: 'isa', label: 'ISA', description: 'Ineffective session attempts, % (RFC 6076)' },
+  { value: 'scr', label: 'SCR', description: 'Session completion ratio, % (RFC 6076)' },
+  { value: 'srd_ms', label: 'SRD', description: 'Session request delay, ms (RFC 6076)' },
+  { value: 'sdd_ms', label: 'SDD', description: 'Session disconnect delay, ms (RFC 6076)' },
+  { value: 'sdt_s', label: 'SDT', description: 'Session duration time, s (RFC 6076)' },
+  { value: 'rrd_ms', label: 'RRD', description: 'Registration request delay, ms (RFC 6076)' },
+  { value: 'pdd_ms', label: 'PDD', description: 'Post-dial delay, ms' },
+  { value: 'acd_s', label: 'ACD', description: 'Average call duration, s' },
+  { value: 'mos', label: 'MOS', description: 'Mean opinion score, 1 to 5' },
+  { value: 'jitter_ms', label: 'Jitter', description: 'Mean jitter, ms' },
+  { value: 'loss_percent', label: 'Loss', description: 'Packets lost, %' },
+  { value: 'registrations', label: 'Registrations', description: 'Registrations accepted' },
+  { value: 'reg_failures', label: 'Registration failures', description: 'Registrations refused' },
+  { value: 'active_calls', label: 'Active calls', description: 'Calls up at the time' },
+  { value: 'cps', label: 'CPS', description: 'Call attempts per second' },
+];
+
+/** Columns that a series is commonly split by. Others can be typed. */
+export const groupColumns: Choice[] = [
+  { value: 'method', label: 'Method', description: 'Request method' },
+  { value: 'status', label: 'Status', description: 'Response status' },
+  { value: 'node', label: 'Node', description: 'Capture agent' },
+  { value: 'src_ip', label: 'Source', description: 'Sender address' },
+  { value: 'dst_ip', label: 'Destination', description: 'Receiver address' },
+  { value: 'transport', label: 'Transport', description: 'udp, tcp, tls, ws, wss, sctp' },
+];
+
+export const queryTypes: Array<Choice & { value: QueryType }> = [
+  { value: 'calls', label: 'Calls', description: 'One row for each call, newest first' },
+  { value: 'flow', label: 'Flow', description: 'Every message of one call, for the SIP ladder' },
+  { value: 'quality', label: 'Quality', description: 'What was reported about the media of one call' },
+  { value: 'series', label: 'Series', description: 'A figure over time, for graphs and alerts' },
+  { value: 'sql', label: 'SQL', description: 'Your own query on the heplake tables' },
+];
