@@ -1,0 +1,169 @@
+package embedded
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+const (
+	// childArg is the child's first argument: it shows in ps and, with
+	// childEnv, marks the process as the engine.
+	childArg = "clickhouse-engine"
+	childEnv = "HEPLAKE_ENGINE_CHILD"
+
+	// Descriptors the parent hands down (exec.Cmd.ExtraFiles).
+	lockFD = 3 // lock on the data directory; only held, never used
+	liveFD = 4 // read end of a pipe that ends with the parent
+
+	// Exit codes of the child.
+	exitClean   = 0
+	exitEngine  = 1 // the engine ended with an error, which is on stderr
+	exitLibrary = 2 // the library cannot be loaded
+	exitStuck   = 3 // the engine did not shut down in time
+)
+
+// MaybeChild turns the process into the engine if [Start] executed it for that,
+// and does not return then. Otherwise it does nothing. Call it first in main
+// and in TestMain, before flags are read.
+func MaybeChild() {
+	if os.Getenv(childEnv) == "" || len(os.Args) < 2 || os.Args[1] != childArg {
+		return
+	}
+	os.Exit(childMain(os.Args[2:]))
+}
+
+// childArgs are the arguments after childArg.
+func childArgs(library string, c Config) []string {
+	return []string{library, c.configPath(), c.dataDir(), c.StopTimeout.String()}
+}
+
+func childMain(args []string) int {
+	if len(args) != 4 {
+		fmt.Fprintf(os.Stderr, "%s is started by heplake itself, with 4 arguments, not %d\n", childArg, len(args))
+		return exitEngine
+	}
+	library, config, data := args[0], args[1], args[2]
+	grace, err := time.ParseDuration(args[3])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitEngine
+	}
+
+	e, err := loadEngine(library)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitLibrary
+	}
+
+	// The engine runs until the last of its queries ends, and that one reads
+	// from this pipe: closing the write end is the clean shutdown.
+	var keep [2]int
+	if err := syscall.Pipe(keep[:]); err != nil {
+		fmt.Fprintln(os.Stderr, "pipe:", err)
+		return exitEngine
+	}
+	var asked atomic.Bool // the shutdown was asked for
+	shutdown := func() {
+		if asked.CompareAndSwap(false, true) {
+			_ = syscall.Close(keep[1])
+			time.AfterFunc(grace, func() {
+				fmt.Fprintf(os.Stderr, "engine did not shut down within %s\n", grace)
+				os.Exit(exitStuck)
+			})
+		}
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.NewFile(liveFD, "parent"))
+		shutdown()
+	}()
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		shutdown()
+	}()
+	// The parent decides when to stop; a Ctrl-C in the terminal is for it.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+
+	err = e.run([]string{
+		"clickhouse",
+		"--config-file=" + config,
+		"--path=" + data,
+		"--query", strings.Join([]string{
+			"SYSTEM START LISTEN TCP",
+			"SYSTEM START LISTEN HTTP",
+			fmt.Sprintf("SELECT count() FROM file('/dev/fd/%d', 'LineAsString', 'line String') FORMAT Null", keep[0]),
+		}, "; "),
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitEngine
+	}
+	if !asked.Load() {
+		// The engine reports what goes wrong at its start on stderr alone.
+		return exitEngine
+	}
+	return exitClean
+}
+
+// engine is libchdb: clickhouse-local behind a C function.
+type engine struct {
+	queryCmdline func(argc int32, argv unsafe.Pointer) uintptr
+	resultError  func(result uintptr) string
+}
+
+func loadEngine(library string) (*engine, error) {
+	h, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", library, err)
+	}
+	e := new(engine)
+	for name, fn := range map[string]any{
+		"chdb_query_cmdline": &e.queryCmdline,
+		"chdb_result_error":  &e.resultError,
+	} {
+		sym, err := purego.Dlsym(h, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a libchdb heplake knows: %w", library, err)
+		}
+		purego.RegisterFunc(fn, sym)
+	}
+	return e, nil
+}
+
+// run calls the engine with a command line and returns when its queries ended.
+func (e *engine) run(args []string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	// The library sees a C argv: pointers to NUL-terminated strings and a nil.
+	// It keeps none of it after the call.
+	argv := make([]*byte, len(args)+1)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	for i, a := range args {
+		b := append([]byte(a), 0)
+		argv[i] = &b[0]
+		pin.Pin(argv[i])
+	}
+	pin.Pin(&argv[0])
+
+	result := e.queryCmdline(int32(len(args)), unsafe.Pointer(&argv[0]))
+	if result == 0 {
+		return fmt.Errorf("engine gave no result")
+	}
+	if msg := e.resultError(result); msg != "" {
+		return fmt.Errorf("engine: %s", msg)
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package embedded
+
+import "syscall"
+
+// sysProcAttr puts the child into a process group of its own, so that a Ctrl-C
+// in the terminal reaches the parent alone.
+func sysProcAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
