@@ -29,3 +29,11 @@ type Error struct {
 func (e *Error) Error() string {
 	return fmt.Sprintf("media: %s at byte %d", e.Reason, e.Offset)
 }
+
+// Reasons lists every value of Error.Reason.
+func Reasons() []string {
+	return []string{
+		ReasonEmpty, ReasonTruncated, ReasonSyntax, ReasonDepth, ReasonNotObject,
+		ReasonTrailing, ReasonVersion, ReasonType, ReasonLength, ReasonNoReport,
+	}
+}
