@@ -34,17 +34,15 @@ func parseURI(u *URI, b []byte) bool {
 	return true
 }
 
-// parseUserHost reads [user[:password]@]host[:port] and what follows it.
+// parseUserHost reads [userinfo@]host[:port] and what follows it. The userinfo
+// stays whole: passwords in it are long out of use (RFC 3261 section 19.1.1),
+// what stands behind a colon there is a port, of an address taken for a user.
 func parseUserHost(u *URI, b []byte) bool {
 	ok := bytes.IndexByte(b, ' ') < 0
 	// User parameters may hold ';' and '?', so the '@' decides first. The first
 	// one: neither user nor host may hold another.
 	if at := bytes.IndexByte(b, '@'); at >= 0 {
-		user := b[:at]
-		if colon := bytes.IndexByte(user, ':'); colon >= 0 {
-			user = user[:colon]
-		}
-		u.User = user
+		u.User = b[:at]
 		b = b[at+1:]
 	}
 	host, port, n, hostOK := parseHostPort(b)

@@ -5,7 +5,7 @@ type URI struct {
 	// Scheme as written: "sip", "sips", "tel", "urn"… nil when the address has none.
 	Scheme []byte
 	// User is the user part as written: escapes stay, user parameters stay
-	// ("+358;postd=pp22"), a password does not. For tel it is the number without
+	// ("+358;postd=pp22"), and what follows a colon. For tel it is the number without
 	// its parameters (RFC 3966). nil for schemes that are opaque to us (urn, http…).
 	User []byte
 	// Host is the host without the port. An IPv6 reference keeps its brackets
