@@ -19,7 +19,7 @@ var rfc4475Want = []tortured{
 	{
 		name:  "intmeth",
 		start: "!interesting-Method0123456789_*+`.%indeed'~",
-		ruri:  "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*@example.com",
+		ruri:  "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com",
 		from:  "sip:mundane@example.com;_token~1'+`*%!-.",
 		to:    "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*@example.com",
 		via:   "TCP host1.example.com;z9hG4bK-.!%66*_+`'~",
