@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,9 +39,10 @@ func (k Kind) SQLType() string {
 	panic("schema: kind without a ClickHouse type")
 }
 
-// codec is the column's compression: ZSTD everywhere (23 % smaller than LZ4 on
-// real SIP), with a Delta before it for the one monotonous column.
-func (c Column) codec() string {
+// CodecSQL is the column's compression as ClickHouse prints it inside CODEC():
+// ZSTD everywhere (23 % smaller than LZ4 on real SIP), with a Delta before it
+// for the one monotonous column.
+func (c Column) CodecSQL() string {
 	switch {
 	case c.Codec != "":
 		return c.Codec
@@ -53,7 +55,7 @@ func (c Column) codec() string {
 
 // Definition is the column's clause in CREATE TABLE and ALTER TABLE ADD COLUMN.
 func (c Column) Definition() string {
-	return fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.Kind.SQLType(), quote(c.Doc), c.codec())
+	return fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.Kind.SQLType(), Quote(c.Doc), c.CodecSQL())
 }
 
 // IndexName is the name of the column's data-skipping index.
@@ -72,18 +74,29 @@ func (t *Table) TTL(days int) string {
 	return fmt.Sprintf("toDateTime(time) + toIntervalDay(%d)", days)
 }
 
+// Setting is one MergeTree setting of a table.
+type Setting struct{ Name, Value string }
+
 // Settings of every inserted table, in order.
 //
 // Granules are small so that one call costs few rows to read. The
 // deduplication window is what makes a retried batch land once: it must hold
-// more batches than can be in doubt at a time.
-var tableSettings = []string{
-	"index_granularity = 2048",
-	"index_granularity_bytes = 4194304",
-	"ttl_only_drop_parts = 1",
-	"non_replicated_deduplication_window = 10000",
-	"allow_suspicious_low_cardinality_types = 1",
+// more batches than can be in doubt at a time. A change of retention
+// recalculates what the parts say about their age and rewrites no rows.
+var tableSettings = []Setting{
+	{"index_granularity", "2048"},
+	{"index_granularity_bytes", "4194304"},
+	{"ttl_only_drop_parts", "1"},
+	{"materialize_ttl_recalculate_only", "1"},
+	{"non_replicated_deduplication_window", "10000"},
 }
+
+// Settings are the table's MergeTree settings, in order.
+func (t *Table) Settings() []Setting { return slices.Clone(tableSettings) }
+
+// QuerySettings must stand on every statement that creates a table or a column:
+// ClickHouse advises against LowCardinality(IPv6) unless told that it is meant.
+const QuerySettings = "allow_suspicious_low_cardinality_types = 1"
 
 // Options are the settings that shape the DDL.
 type Options struct {
@@ -128,11 +141,15 @@ func (t *Table) CreateSQL(o Options) string {
 	if days := o.TTLDaysOf(t); days > 0 {
 		fmt.Fprintf(&b, "TTL %s\n", t.TTL(days))
 	}
-	fmt.Fprintf(&b, "SETTINGS %s\nCOMMENT %s", strings.Join(tableSettings, ", "), quote(t.Doc))
+	b.WriteString("SETTINGS ")
+	for _, set := range tableSettings {
+		fmt.Fprintf(&b, "%s = %s, ", set.Name, set.Value)
+	}
+	fmt.Fprintf(&b, "%s\nCOMMENT %s", QuerySettings, Quote(t.Doc))
 	return b.String()
 }
 
-// quote writes s as an SQL string literal.
-func quote(s string) string {
+// Quote writes s as an SQL string literal.
+func Quote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
