@@ -95,7 +95,7 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	sips, medias, events := newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
 	for range cfg.Workers {
 		w := &worker{p: p, scanner: sip.NewScanner(sip.Options{Headers: headers}), limit: admit.Limiter{Rate: undecodableRate, Burst: undecodableBurst}}
-		w.sip.pool, w.media_.pool, w.events.pool = sips, medias, events
+		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool = sips, medias, events
 		p.workers = append(p.workers, w)
 	}
 	return p

@@ -16,7 +16,7 @@ import (
 // that it carries.
 func (w *worker) addSIP(r *record) {
 	m, p := &w.message, &w.packet
-	b := open(w, &w.sip, r.us)
+	b := open(w, &w.sipRows, r.us)
 	c := &b.Cols
 
 	correlation := w.correlation(p, m)
@@ -55,7 +55,7 @@ func (w *worker) addSIP(r *record) {
 	w.text = m.Errs.Append(w.text[:0])
 	c.ParseError.Append(w.text)
 	c.Raw.Append(p.Payload)
-	commit(w, &w.sip, b, 1, r.received)
+	commit(w, &w.sipRows, b, 1, r.received)
 
 	w.tally.count(m)
 	w.qualityIn(r, m, correlation)
@@ -127,7 +127,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 		if q.MOS == 0 {
 			q.EstimateMOS(q.Codec)
 		}
-		b := open(w, &w.media_, r.us)
+		b := open(w, &w.mediaRows, r.us)
 		c := &b.Cols
 		correlation, call := p.CorrelationID, p.CorrelationID
 		if len(q.CallID) > 0 {
@@ -159,7 +159,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 			raw, packets = nil, 0
 		}
 		c.Raw.Append(raw)
-		commit(w, &w.media_, b, packets, r.received)
+		commit(w, &w.mediaRows, b, packets, r.received)
 	}
 }
 
@@ -167,7 +167,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 // reason say what would not decode, if anything.
 func (w *worker) addEvent(r *record, stage, reason string, offset int) {
 	p := &w.packet
-	b := open(w, &w.events, r.us)
+	b := open(w, &w.eventRows, r.us)
 	c := &b.Cols
 	w.origin(&c.Origin, r, p.CorrelationID, p.CorrelationID, hep.TransportName(p.Protocol))
 	c.Type.Append(p.Type)
@@ -180,7 +180,7 @@ func (w *worker) addEvent(r *record, stage, reason string, offset int) {
 	c.Error.AppendString(reason)
 	c.ErrorOffset.Append(uint32(offset))
 	c.Body.Append(p.Payload)
-	commit(w, &w.events, b, 1, r.received)
+	commit(w, &w.eventRows, b, 1, r.received)
 }
 
 // origin fills the columns that every table has.

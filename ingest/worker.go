@@ -18,8 +18,7 @@ import (
 // and is contended only by the clock that seals old batches and by TCP
 // connections that share the worker.
 type worker struct {
-	transport string // of what it is given, for the books
-	p         *Pipeline
+	p *Pipeline
 
 	mu      sync.Mutex
 	decoder hep.Decoder
@@ -31,9 +30,9 @@ type worker struct {
 	text    []byte // scratch
 	tally   tally
 
-	sip    openBatches[batch.SIP]
-	media_ openBatches[batch.Media]
-	events openBatches[batch.Events]
+	sipRows   openBatches[batch.SIP]
+	mediaRows openBatches[batch.Media]
+	eventRows openBatches[batch.Events]
 }
 
 // tally counts what goes by, for metrics. Names are those of known methods and
@@ -139,9 +138,9 @@ func (w *worker) undecodable(received time.Time, in *listen.Packet, loss Loss, o
 func (w *worker) sealOpenedBefore(t time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	sealAll(w.p, w.sip.pool, w.sip.takeOpenedBefore(t))
-	sealAll(w.p, w.media_.pool, w.media_.takeOpenedBefore(t))
-	sealAll(w.p, w.events.pool, w.events.takeOpenedBefore(t))
+	sealAll(w.p, w.sipRows.pool, w.sipRows.takeOpenedBefore(t))
+	sealAll(w.p, w.mediaRows.pool, w.mediaRows.takeOpenedBefore(t))
+	sealAll(w.p, w.eventRows.pool, w.eventRows.takeOpenedBefore(t))
 }
 
 // open returns the columns of the table's open batch for the record's day.
