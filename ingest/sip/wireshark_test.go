@@ -44,7 +44,7 @@ func TestHEPCaptures(t *testing.T) {
 			truths := truthByFrame(t, captures.Path(name+".truth.jsonl"))
 			for _, p := range captures.Read(t, captures.Path(name+".pcap")) {
 				truth := truths[p.Frame]
-				if p.Transport != "udp" || truth.First("sip.CSeq") == "" || len(truth["sip.CSeq"]) > 1 && truth.First("sip.Call-ID") != "multi01.98asdh@192.0.2.1" {
+				if p.Transport != "udp" || truth.First("sip.CSeq") == "" {
 					continue
 				}
 				compare(t, p.Frame, hepPayload(p.Payload), truth)
@@ -52,8 +52,8 @@ func TestHEPCaptures(t *testing.T) {
 			}
 		})
 	}
-	if total < 900 {
-		t.Errorf("compared %d messages only", total)
+	if total != 1347 { // frames with SIP in these files
+		t.Errorf("compared %d messages instead of 1347", total)
 	}
 }
 
@@ -74,10 +74,14 @@ func compareCapture(t *testing.T, pcap, truth string) (compared int) {
 		want, ok := truths[p.Frame]
 		ok = ok && want.First("sip.CSeq") != ""
 		if p.Transport == "udp" {
-			if LooksLikeSIP(p.Payload) != ok {
+			payload := p.Payload
+			if want.First("hep3.version") != "" { // the HEP of the same call, seen on the same wire
+				payload = hepPayload(payload)
+			}
+			if LooksLikeSIP(payload) != ok {
 				t.Errorf("frame %d: Wireshark sees SIP: %v", p.Frame, ok)
 			} else if ok {
-				compare(t, p.Frame, p.Payload, want)
+				compare(t, p.Frame, payload, want)
 				compared++
 			}
 			continue
@@ -123,7 +127,14 @@ func compare(t *testing.T, frame int, b []byte, truth captures.Truth) {
 		check("sip.Status-Line", strings.TrimRight(fmt.Sprintf("SIP/2.0 %d %s", m.Status, m.Reason), " "))
 	}
 	check("sip.Call-ID", string(m.CallID))
-	check("sip.CSeq", fmt.Sprintf("%d %s", m.CSeq, m.CSeqMethod))
+	if m.Errs.Has(BadCSeq) {
+		// scalarlg of RFC 4475: Wireshark gives the text, the number is beyond a uint32.
+		if m.CSeq != 0 {
+			t.Errorf("frame %d: CSeq is %d", frame, m.CSeq)
+		}
+	} else {
+		check("sip.CSeq", fmt.Sprintf("%d %s", m.CSeq, m.CSeqMethod))
+	}
 	check("sip.from.user", string(m.From.User))
 	check("sip.from.host", string(m.From.Host))
 	check("sip.from.tag", string(m.FromTag))
@@ -133,12 +144,7 @@ func compare(t *testing.T, frame int, b []byte, truth captures.Truth) {
 	check("sip.User-Agent", string(m.UserAgent))
 	check("sip.Server", string(m.Server))
 	check("sip.Contact", string(m.ContactValue))
-	check("sip.Via.branch", string(m.Via.Branch))
-	if branches := truth["sip.Via.branch"]; len(branches) > 0 {
-		if got, want := string(m.ViaLast.Branch), branches[len(branches)-1]; got != want || m.ViaCount != len(branches) {
-			t.Errorf("frame %d: last of %d branches is %q, Wireshark has %q of %d", frame, m.ViaCount, got, want, len(branches))
-		}
-	}
+	compareVia(t, frame, &m, truth)
 	check("sip.Content-Type", string(m.ContentType))
 	check("sip.Content-Length", number(int64(m.ContentLength)))
 	check("sip.Expires", number(m.Expires))
@@ -149,6 +155,29 @@ func compare(t *testing.T, frame int, b []byte, truth captures.Truth) {
 		t.Errorf("frame %d: event is %q, Wireshark has %q", frame, m.Event, event)
 	}
 	compareSDP(t, frame, &m.SDP, truth)
+}
+
+// compareVia compares the branches of the topmost and the bottom-most Via. The
+// list of Wireshark has no entry for a Via without a branch.
+func compareVia(t *testing.T, frame int, m *Message, truth captures.Truth) {
+	t.Helper()
+	vias := strings.Split(strings.Join(truth["sip.Via"], ","), ",")
+	branches := truth["sip.Via.branch"]
+	var first, last string
+	if strings.Contains(vias[0], "branch=") {
+		first = branches[0]
+	}
+	if strings.Contains(vias[len(vias)-1], "branch=") {
+		last = branches[len(branches)-1]
+	}
+	if string(m.Via.Branch) != first || string(m.ViaLast.Branch) != last {
+		t.Errorf("frame %d: branches are %q and %q, Wireshark has %q and %q", frame, m.Via.Branch, m.ViaLast.Branch, first, last)
+	}
+	// Wireshark does not see a Via with white space before its colon, of which
+	// longreq of RFC 4475 has some; none of its Vias but one has a branch.
+	if first != "" && m.ViaCount != len(branches) {
+		t.Errorf("frame %d: %d Vias, Wireshark has %d", frame, m.ViaCount, len(branches))
+	}
 }
 
 func number(n int64) string {
