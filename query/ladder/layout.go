@@ -6,7 +6,7 @@ import "sort"
 // and the widest that helps the eye.
 const (
 	minPitch = 18
-	maxPitch = 48
+	maxPitch = 40
 	minNotes = 24 // cells a notes column needs to say something
 )
 

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/heplake/heplake/internal/termtext"
+	"github.com/heplake/heplake/query"
+)
+
+// ErrNotFound is wrapped by the errors of questions that were understood and
+// have no answer.
+var ErrNotFound = errors.New("not found")
+
+// notFound says what was not found in its own words.
+type notFound string
+
+func (e notFound) Error() string        { return string(e) }
+func (e notFound) Is(target error) bool { return target == ErrNotFound }
+
+// ExitCode is the exit code of a command that ended with err: 0 found, 3
+// nothing found, 1 anything else.
+func ExitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrNotFound):
+		return 3
+	}
+	return 1
+}
+
+// maxAnswer bounds what is read of an answer. A flow at the API's own limit of
+// items stays far below.
+const maxAnswer = 512 << 20
+
+// Client asks heplake's HTTP API. It is safe for concurrent use.
+type Client struct {
+	base *url.URL
+	http *http.Client
+}
+
+// NewClient makes a client of the API at an address such as
+// "http://127.0.0.1:9080" or "voip.example.net:9080". A timeout of 0 is one
+// minute; it covers a whole question and its answer.
+func NewClient(address string, timeout time.Duration) (*Client, error) {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	base, err := url.Parse(address)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("%q is not the URL of an API; it looks like http://127.0.0.1:9080", address)
+	}
+	base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/"), ""
+	if timeout == 0 {
+		timeout = time.Minute
+	}
+	return &Client{base: base, http: &http.Client{Timeout: timeout}}, nil
+}
+
+// CallsRequest is a search. Zero times and a zero limit leave the choice to the
+// API.
+type CallsRequest struct {
+	Filter   string // in the filter language
+	From, To time.Time
+	Limit    int
+}
+
+// CallsAnswer is what a search found, newest first. Truncated says that more
+// calls matched than the limit let through.
+type CallsAnswer struct {
+	Calls     []query.Call `json:"calls"`
+	Truncated bool         `json:"truncated"`
+}
+
+// Calls searches. The second result is the answer as the API wrote it. No match
+// is no error: the answer is empty.
+func (c *Client) Calls(ctx context.Context, r CallsRequest) (*CallsAnswer, []byte, error) {
+	q := url.Values{}
+	if r.Filter != "" {
+		q.Set("filter", r.Filter)
+	}
+	if !r.From.IsZero() {
+		q.Set("from", r.From.UTC().Format(time.RFC3339Nano))
+	}
+	if !r.To.IsZero() {
+		q.Set("to", r.To.UTC().Format(time.RFC3339Nano))
+	}
+	if r.Limit > 0 {
+		q.Set("limit", strconv.Itoa(r.Limit))
+	}
+	var answer CallsAnswer
+	raw, err := c.get(ctx, "/api/v1/calls", q, &answer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("search: %w", err)
+	}
+	return &answer, raw, nil
+}
+
+// Flow returns the ladder of the call that a Call-ID belongs to, and the answer
+// as the API wrote it. An unknown Call-ID is ErrNotFound.
+func (c *Client) Flow(ctx context.Context, callID string) (*query.Flow, []byte, error) {
+	var f query.Flow
+	raw, err := c.byCallID(ctx, "flow", callID, &f)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &f, raw, nil
+}
+
+// Quality returns the media quality of the call that a Call-ID belongs to, and
+// the answer as the API wrote it. An unknown Call-ID is ErrNotFound.
+func (c *Client) Quality(ctx context.Context, callID string) (*query.Quality, []byte, error) {
+	var q query.Quality
+	raw, err := c.byCallID(ctx, "quality", callID, &q)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &q, raw, nil
+}
+
+func (c *Client) byCallID(ctx context.Context, what, callID string, into any) ([]byte, error) {
+	if callID == "" {
+		return nil, fmt.Errorf("%s: which Call-ID?", what)
+	}
+	raw, err := c.get(ctx, "/api/v1/"+what+"/"+escapeSegment(callID), nil, into)
+	var p *problem
+	switch {
+	case errors.As(err, &p) && p.Status == http.StatusNotFound && p.isProblem:
+		return nil, notFound(fmt.Sprintf("no call with Call-ID %q", callID))
+	case err != nil:
+		return nil, fmt.Errorf("%s of %q: %w", what, callID, err)
+	}
+	return raw, nil
+}
+
+// escapeSegment escapes a Call-ID as one path segment. "." and ".." would be
+// taken for steps in the path, so their dots are escaped as well.
+func escapeSegment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
+}
+
+// get asks for a path, which is already escaped, and decodes the JSON answer.
+func (c *Client) get(ctx context.Context, path string, q url.Values, into any) ([]byte, error) {
+	address := c.base.String() + path
+	if len(q) > 0 {
+		address += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	req.Header.Set("User-Agent", "heplake")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, c.unreachable(ctx, err)
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("the answer is larger than %d MiB; ask for less", maxAnswer>>20)
+	case resp.StatusCode != http.StatusOK:
+		return nil, readProblem(resp, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return nil, fmt.Errorf("%s does not answer like the heplake API: %w", c.base.Redacted(), err)
+	}
+	return body, nil
+}
+
+// unreachable says in one line why there was no answer.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return fmt.Errorf("no answer from %s within %v", c.base.Redacted(), c.http.Timeout)
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return fmt.Errorf("cannot reach the API at %s (is heplake serve running? --api says where): %w", c.base.Redacted(), op.Err)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("asking %s: %w", c.base.Redacted(), err)
+}
+
+// problem is an error that the API reported (RFC 9457).
+type problem struct {
+	Title     string `json:"title"`
+	Detail    string `json:"detail"`
+	Status    int    `json:"status"`
+	RequestID string `json:"request_id"`
+	isProblem bool
+}
+
+func readProblem(resp *http.Response, body []byte) *problem {
+	p := &problem{}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if strings.HasSuffix(kind, "json") && json.Unmarshal(body, p) == nil {
+		p.isProblem = true
+	} else if text := bytes.TrimSpace(body); strings.HasPrefix(kind, "text/plain") && len(text) < 200 {
+		p.Detail = string(text)
+	}
+	p.Status = resp.StatusCode
+	if p.RequestID == "" {
+		p.RequestID = resp.Header.Get("X-Request-Id")
+	}
+	return p
+}
+
+// Error is one line: what the API said, and the request's id where its own log
+// will tell more.
+func (p *problem) Error() string {
+	s := p.Detail
+	if s == "" {
+		s = p.Title
+	}
+	if s = termtext.Clean(s); s == "" {
+		s = "the API answered " + strconv.Itoa(p.Status) + " " + http.StatusText(p.Status)
+	}
+	if p.Status >= 500 && p.RequestID != "" {
+		s += " (request " + termtext.Clean(p.RequestID) + ")"
+	}
+	return s
+}
