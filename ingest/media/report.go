@@ -174,7 +174,7 @@ func scaleMOS(v float64) float32 {
 	switch {
 	case v >= 1 && v <= 5:
 		return float32(v)
-	case v >= 10 && v <= 50:
+	case v >= 10 && v <= 50 && v != unavailable/10.0:
 		return float32(v / 10)
 	case v >= 100 && v <= 500 && v != unavailable:
 		return float32(v / 100)

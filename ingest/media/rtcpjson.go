@@ -1,5 +1,7 @@
 package media
 
+import "math"
+
 // jsonRTCP is a compound in JSON as it is walked.
 type jsonRTCP struct {
 	compound
@@ -270,9 +272,9 @@ func (m *voipMetrics) walkRest(s *scanner, key string) {
 	m.full = m.full || known
 }
 
-// tenths brings a MOS of 4.1 or 41 to 41.
+// tenths brings a MOS of 4.1 or 41 to 41, and unavailable, 12.7 or 127, to 127.
 func tenths(mos float64) uint8 {
-	if mos > 0 && mos < 10 {
+	if mos > 0 && (mos < 10 || mos != math.Trunc(mos)) {
 		mos *= 10
 	}
 	return uint8(min(max(mos+0.5, 0), 255))

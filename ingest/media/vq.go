@@ -27,10 +27,9 @@ func (d *Decoder) VQReport(b []byte) ([]Report, error) {
 	for rest := b; len(rest) > 0; {
 		line, tail, _ := bytes.Cut(rest, newline)
 		rest = tail
-		name, value, ok := bytes.Cut(line, colon)
-		if ok {
-			v.line(trim(name), trim(value))
-		}
+		// The title may stand without colon (RFC 6035 4.6.1).
+		name, value, _ := bytes.Cut(line, colon)
+		v.line(trim(name), trim(value))
 	}
 	if !v.titled && len(d.reports) == 0 {
 		return nil, &Error{ReasonNoReport, 0}
