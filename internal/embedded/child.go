@@ -6,12 +6,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
 
+	"github.com/creack/pty"
 	"github.com/ebitengine/purego"
 )
 
@@ -65,17 +65,25 @@ func childMain(args []string) int {
 		return exitLibrary
 	}
 
-	// The engine runs until the last of its queries ends, and that one reads
-	// from this pipe: closing the write end is the clean shutdown.
-	var keep [2]int
-	if err := syscall.Pipe(keep[:]); err != nil {
-		fmt.Fprintln(os.Stderr, "pipe:", err)
+	// clickhouse-local without a terminal is made for scripts: it sets an
+	// error handler that ends the process on the first exception of any
+	// connection, such as a port scan or a client that broke off. At a prompt
+	// it does not. So the engine gets a terminal, sits at its prompt while the
+	// listeners work, and shuts down cleanly at the end of input.
+	terminal, prompt, err := pty.Open()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the engine needs a pseudo-terminal:", err)
 		return exitEngine
 	}
+	if err := dup2(int(prompt.Fd()), 0); err != nil {
+		fmt.Fprintln(os.Stderr, "pseudo-terminal:", err)
+		return exitEngine
+	}
+	_ = prompt.Close()
 	var asked atomic.Bool // the shutdown was asked for
 	shutdown := func() {
 		if asked.CompareAndSwap(false, true) {
-			_ = syscall.Close(keep[1])
+			_ = terminal.Close()
 			time.AfterFunc(grace, func() {
 				fmt.Fprintf(os.Stderr, "engine did not shut down within %s\n", grace)
 				os.Exit(exitStuck)
@@ -99,11 +107,8 @@ func childMain(args []string) int {
 		"clickhouse",
 		"--config-file=" + config,
 		"--path=" + data,
-		"--query", strings.Join([]string{
-			"SYSTEM START LISTEN TCP",
-			"SYSTEM START LISTEN HTTP",
-			fmt.Sprintf("SELECT count() FROM file('/dev/fd/%d', 'LineAsString', 'line String') FORMAT Null", keep[0]),
-		}, "; "),
+		"--interactive", "--disable_suggestion", "--progress=off", "--history_file=/dev/null",
+		"--query", "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP",
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -93,7 +95,7 @@ func spawn(c Config, library string, lock *os.File) (*process, error) {
 // heplake, which may hold passwords, stay here. ClickHouse takes its time zone
 // from TZ: days and partitions are UTC.
 func childEnviron() []string {
-	env := []string{childEnv + "=1", "TZ=UTC"}
+	env := []string{childEnv + "=1", "TZ=UTC", "TERM=dumb"}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
@@ -119,6 +121,12 @@ func (p *process) waitReady(ctx context.Context, a addresses, creds credentials)
 		case <-tick.C:
 			if answers(ctx, a, creds) {
 				return nil
+			}
+			// At its prompt the engine survives a listener that failed.
+			for _, line := range tail(p.stderrPath, p.stderrFrom, 50) {
+				if strings.Contains(line, "DB::Exception") {
+					return fmt.Errorf("embedded clickhouse: the engine cannot serve%s", p.lastWords())
+				}
 			}
 		}
 	}
@@ -208,13 +216,24 @@ func exitText(err error) string {
 // lastWords returns what this execution wrote last, to be put behind an error:
 // empty, or a line break and some lines.
 func (p *process) lastWords() string {
-	var lines []string
-	lines = append(lines, tail(p.errlogPath, p.errlogFrom, 5)...)
-	lines = append(lines, tail(p.stderrPath, p.stderrFrom, 15)...)
+	lines := slices.Concat(
+		telling(tail(p.errlogPath, p.errlogFrom, 200), 5),
+		telling(tail(p.stderrPath, p.stderrFrom, 200), 10),
+	)
 	if len(lines) == 0 {
 		return ""
 	}
 	return "; its last lines:\n\t" + strings.Join(lines, "\n\t")
+}
+
+// noise matches the lines of the engine that say nothing to a reader: stack
+// frames, for which the library has no names, and what it prints on every start.
+var noise = regexp.MustCompile(`^\s*$|\d+\. .*@ 0x|^Logging |^\s*\(version `)
+
+// telling returns the last n lines that are not noise.
+func telling(lines []string, n int) []string {
+	lines = slices.DeleteFunc(lines, noise.MatchString)
+	return lines[max(0, len(lines)-n):]
 }
 
 // tail returns at most n lines from the end of a file, none before offset from.

@@ -8,3 +8,7 @@ import "syscall"
 func sysProcAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
+
+// dup2 makes descriptor new a copy of old. Not every Linux has the system call
+// dup2; all have dup3.
+func dup2(old, new int) error { return syscall.Dup3(old, new, 0) }

@@ -9,3 +9,6 @@ import "syscall"
 func sysProcAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
+
+// dup2 makes descriptor new a copy of old.
+func dup2(old, new int) error { return syscall.Dup2(old, new) }

@@ -82,6 +82,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return nil, err
 }
 
+// addressInUse is what the engine says of a port it cannot take.
+const addressInUse = "Address already in use"
+
 // first chooses the ports and starts the child. Between choice and use somebody
 // else may take a chosen port: then it chooses again.
 func (s *Server) first(ctx context.Context, wanted addresses) (*process, error) {
@@ -99,7 +102,7 @@ func (s *Server) first(ctx context.Context, wanted addresses) (*process, error) 
 			return p, nil
 		}
 		free := wanted.http == 0 || wanted.tcp == 0
-		if !free || n == attempts || !strings.Contains(err.Error(), "Address already in use") {
+		if !free || n == attempts || !strings.Contains(err.Error(), addressInUse) {
 			return nil, err
 		}
 	}
