@@ -24,7 +24,7 @@ export const defaultPanelOptions: PanelOptions = {
   showEvents: true,
   hideCopies: false,
   hideOptions: false,
-  gapSeconds: 5,
+  gapSeconds: 3,
 };
 
 /** The ladder as a Grafana panel. */

@@ -59,7 +59,7 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
   const open = selected !== null && selected !== undefined;
   const ladderWidth = width - (open && drawerBeside ? drawerWidth : 0) - 14;
   const gutter = useMemo(
-    () => gutterColumns(view.timeMode, flow.legs.length, flow.items.length, ladderWidth),
+    () => gutterColumns(view.timeMode, flow, ladderWidth),
     [view.timeMode, flow, ladderWidth]
   );
   const lay = useMemo(
@@ -207,8 +207,8 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
                 onMouseLeave={onMouseLeave}
               >
                 <svg width={lay.width} height={lay.height + 12} style={{ position: 'absolute', left: 0, top: 0, display: 'block' }}>
-                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.width} />
                   <LadderRows layout={lay} theme={theme} first={first} last={last} tabStop={tabStop} onSelect={toggle} onFocus={setActive} />
+                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.width} />
                 </svg>
                 <svg
                   width={lay.gutter}
@@ -216,8 +216,8 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
                   style={{ ...styles.gutter, cursor: 'pointer' }}
                   onClick={() => hover && toggle(hover.row.item.index)}
                 >
-                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.gutter} transaction />
                   <LadderGutter layout={lay} columns={gutter} theme={theme} mode={view.timeMode} timeZone={timeZone} first={first} last={last} />
+                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.gutter} transaction />
                 </svg>
               </div>
             </div>
@@ -327,10 +327,10 @@ interface MarksProps {
   transaction?: boolean;
 }
 
-/** What lies behind the rows: the chosen one, the one under the pointer, and the chosen one's transaction. */
+/** What lies over the rows, lightly: the chosen one, the one under the pointer, and the chosen one's transaction. */
 function Marks({ layout, theme, selected, hover, x, width, transaction }: MarksProps) {
   return (
-    <>
+    <g pointerEvents="none">
       {hover && <rect x={x} y={hover.y} width={width} height={hover.height} fill={theme.hover} />}
       {selected && <rect x={x} y={selected.y} width={width} height={selected.height} fill={theme.selected} />}
       {transaction &&
@@ -338,6 +338,6 @@ function Marks({ layout, theme, selected, hover, x, width, transaction }: MarksP
         layout.messages
           .filter((m) => sameTransaction(m.item, selected.item))
           .map((m) => <rect key={m.item.index} x={3} y={m.y} width={3} height={m.height} fill={legColour(theme, m.item.leg)} />)}
-    </>
+    </g>
   );
 }

@@ -1,6 +1,7 @@
 import { memo } from 'react';
 import { Layout, MessageRow, Phase } from './layout';
-import { legLetter } from './model';
+import { Flow, legLetter } from './model';
+import { monoWidth } from './measure';
 import { LadderTheme, legColour } from './theme';
 import { formatClock, formatDuration, formatOffset, TimeMode } from './time';
 
@@ -15,12 +16,14 @@ export interface GutterColumns {
   width: number;
 }
 
-export function gutterColumns(mode: TimeMode, legs: number, count: number, available: number): GutterColumns {
-  const showLegs = legs > 1;
+export function gutterColumns(mode: TimeMode, flow: Flow, available: number): GutterColumns {
+  const count = flow.items.length;
+  const showLegs = flow.legs.length > 1;
+  const offset = formatOffset(flow.items[count - 1]?.offset_us ?? 0);
   const delta = mode !== 'delta' && available >= 700;
   const number = 12 + Math.max(String(count).length, 2) * 7;
   const leg = showLegs ? 24 : 0;
-  const time = mode === 'clock' ? 116 : mode === 'offset' ? 92 : 74;
+  const time = mode === 'clock' ? 116 : mode === 'offset' ? 12 + monoWidth(offset, 11.5) : 74;
   return { legs: showLegs, delta, number, leg, time, width: number + leg + time + (delta ? 70 : 0) + 8 };
 }
 
@@ -42,16 +45,18 @@ export const LadderGutter = memo(function LadderGutter(p: GutterProps) {
     <g fontFamily={theme.fontMono} fontSize={11.5} aria-hidden="true">
       {layout.rows.slice(first, last).map((row) => {
         if (row.type === 'gap') {
-          return null;
+          return <rect key={`gap ${row.row}`} x={0} y={row.y} width={3} height={row.height} fill={phaseColour(theme, row.phase)} />;
         }
-        const mid = row.y + 19;
+        const mid = row.y + 17.5;
         return (
           <g key={row.item.index} opacity={row.item.copy ? 0.62 : 1}>
-            <rect x={0} y={row.y} width={3} height={row.height} fill={phaseColour(theme, row.phase)} />
+            <rect x={0} y={row.y} width={3} height={row.height} fill={phaseColour(theme, row.phase)}>
+              <title>{row.phase}</title>
+            </rect>
             <text x={columns.number} y={mid} textAnchor="end" fontSize={10.5} fill={theme.textFaint}>
               {row.item.index + 1}
             </text>
-            {columns.legs && <LegTag x={columns.number + 8} y={row.y + 8} leg={row.item.leg} theme={theme} />}
+            {columns.legs && <LegTag x={columns.number + 8} y={row.y + 6} leg={row.item.leg} theme={theme} />}
             <text x={timeRight} y={mid} textAnchor="end" fill={p.mode === 'delta' ? deltaColour(theme, row) : theme.text}>
               {timeText(row, p.mode, p.timeZone)}
             </text>

@@ -8,8 +8,11 @@ import { formatDuration } from './time';
 
 const labelSize = 12;
 const pillSize = 9.5;
-const baseline = 13.5;
-const arrowY = 21.5;
+const baseline = 12.5;
+const arrowY = 19.5;
+/** Middle of a row, for what has its label beside it. */
+const centre = 13.5;
+const pillGap = 6;
 
 interface RowsProps {
   layout: Layout;
@@ -65,9 +68,8 @@ function Gap({ row, layout, theme }: { row: Extract<Row, { type: 'gap' }>; layou
   const middle = row.y + row.height / 2;
   const text = `${formatDuration(row.gapUs)} of silence`;
   const width = monoWidth(text, 11) + 22;
-  const left = layout.columns[0]?.x ?? layout.gutter;
-  const right = layout.columns[layout.columns.length - 1]?.x ?? layout.width;
-  const x = (left + right) / 2;
+  // Between the first two lifelines: there it is in sight however wide the ladder is.
+  const x = layout.gutter + (layout.columns.length > 1 ? layout.columnWidth : layout.columnWidth / 2);
   return (
     <g data-testid="ladder-gap">
       {layout.columns.map((c) => (
@@ -130,7 +132,7 @@ function Message({ row, layout, theme, tabStop, onSelect, onFocus }: MessageProp
       />
       <g opacity={item.copy ? 0.62 : 1}>
         {item.kind === 'event' ? (
-          <circle cx={row.x1} cy={15} r={4.5} fill={theme.raised} stroke={legColour(theme, item.leg)} strokeWidth={1.8} />
+          <circle cx={row.x1} cy={centre} r={4.5} fill={theme.raised} stroke={legColour(theme, item.leg)} strokeWidth={1.8} />
         ) : row.loop ? (
           <Loop row={row} layout={layout} theme={theme} />
         ) : (
@@ -195,14 +197,14 @@ function Loop({ row, layout, theme }: { row: MessageRow; layout: Layout; theme: 
   const colour = legColour(theme, row.item.leg);
   const dir = loopSide(row, layout);
   if (row.item.kind === 'media') {
-    return <path d={diamond(row.x1, 15, 5)} fill={theme.background} stroke={colour} strokeWidth={1.6} />;
+    return <path d={diamond(row.x1, centre, 5)} fill={theme.background} stroke={colour} strokeWidth={1.6} />;
   }
   const x = row.x1;
   return (
     <>
-      <path d={`M${x} 8H${x + dir * 20}Q${x + dir * 26} 8 ${x + dir * 26} 15Q${x + dir * 26} 22 ${x + dir * 20} 22H${x + dir * 8}`} fill="none" stroke={colour} strokeWidth={1.9} strokeDasharray={dashes(row)} />
-      <circle cx={x} cy={8} r={2.6} fill={colour} />
-      <path d={`M${x + dir * 1.5} 22l${dir * 9} -4.5v9z`} fill={colour} />
+      <path d={`M${x} 7H${x + dir * 20}Q${x + dir * 26} 7 ${x + dir * 26} 13.5Q${x + dir * 26} 20 ${x + dir * 20} 20H${x + dir * 8}`} fill="none" stroke={colour} strokeWidth={1.9} strokeDasharray={dashes(row)} />
+      <circle cx={x} cy={7} r={2.6} fill={colour} />
+      <path d={`M${x + dir * 1.5} 20l${dir * 9} -4.5v9z`} fill={colour} />
     </>
   );
 }
@@ -237,8 +239,10 @@ function Label({ row, layout, theme }: { row: MessageRow; layout: Layout; theme:
   const { colour, weight } = toneStyle(theme, row.tone);
   const pills = pillsOf(row, theme);
   const pillWidths = pills.map((pill) => monoWidth(pill.text, pillSize) + 9);
-  const pillsWidth = pillWidths.reduce((sum, w) => sum + w + 4, 0);
-  const suffix = item.status > 0 && item.cseq_method ? ` ${item.cseq_method}` : '';
+  const pillsWidth = pillWidths.reduce((sum, w) => sum + w + 4, pills.length > 0 ? pillGap - 4 : 0);
+  // Which request a response answers; of provisional ones everybody knows.
+  const plain = row.tone === 'provisional' && item.cseq_method === 'INVITE';
+  const suffix = item.status > 0 && item.cseq_method && !plain ? ` ${item.cseq_method}` : '';
 
   const left = layout.gutter + 6;
   const right = layout.width - 6;
@@ -254,7 +258,7 @@ function Label({ row, layout, theme }: { row: MessageRow; layout: Layout; theme:
 
   const wanted = beside ? (dir > 0 ? row.x1 + edge : row.x1 - edge - total) : (row.x1 + row.x2) / 2 - total / 2;
   const x = Math.max(left, Math.min(wanted, right - total));
-  const y = beside ? 19 : baseline;
+  const y = beside ? centre + 4 : baseline;
   return (
     <>
       <text
@@ -273,7 +277,7 @@ function Label({ row, layout, theme }: { row: MessageRow; layout: Layout; theme:
         {suffix && <tspan fill={theme.textFaint}>{suffix}</tspan>}
       </text>
       {pills.map((pill, i) => {
-        const px = x + textWidth + 4 + pillWidths.slice(0, i).reduce((sum, w) => sum + w + 4, 0);
+        const px = x + textWidth + pillGap + pillWidths.slice(0, i).reduce((sum, w) => sum + w + 4, 0);
         return (
           <g key={pill.text}>
             {pill.text.startsWith('SDP') && <title>{item.sdp}</title>}

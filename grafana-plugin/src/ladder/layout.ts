@@ -25,7 +25,7 @@ export const defaultFilter: LadderFilter = {
   showEvents: true,
   hideOptions: false,
   hideCopies: false,
-  gapSeconds: 5,
+  gapSeconds: 3,
   mergePorts: false,
   hiddenLegs: new Set(),
 };
@@ -82,6 +82,8 @@ export interface GapRow {
   y: number;
   height: number;
   gapUs: number;
+  /** Of the message before it. */
+  phase: Phase;
 }
 
 export type Row = MessageRow | GapRow;
@@ -122,7 +124,7 @@ export const defaultSize: LayoutSize = {
   minColumn: 112,
   maxColumn: 330,
   squeeze: false,
-  rowHeight: 30,
+  rowHeight: 27,
   gapHeight: 26,
 };
 
@@ -262,7 +264,7 @@ function placeRows(
     const timeUs = Number.isNaN(parsed) ? start + item.offset_us : parsed;
     const deltaUs = previous === null ? 0 : timeUs - previous;
     if (previous !== null && filter.gapSeconds > 0 && deltaUs >= filter.gapSeconds * 1e6) {
-      rows.push({ type: 'gap', row: rows.length, y, height: size.gapHeight, gapUs: deltaUs });
+      rows.push({ type: 'gap', row: rows.length, y, height: size.gapHeight, gapUs: deltaUs, phase: phaseAt(previous) });
       y += size.gapHeight;
     }
     const from = Math.max(columnOf(item.src), 0);
