@@ -28,14 +28,15 @@ import (
 type Config struct {
 	// UDP and TCP are host:port; empty is off.
 	UDP, TCP string
-	// TLS, when set, is used for HEP over TLS on TLSAddr.
-	TLS     *tls.Config
-	TLSAddr string
+	// Streams are the further listeners.
+	Streams []StreamConfig
 	// Workers is how many decode in parallel, each with a UDP socket.
 	Workers        int
 	UDPBuffer      int
 	MaxConnections int
 	IdleTimeout    time.Duration
+	// MaxBody bounds a POST over HTTP, in bytes.
+	MaxBody int64
 	// BatchRows, BatchAge and BatchBytes say when a batch is sealed: at so many
 	// rows, so long after its first record, or at so many bytes.
 	BatchRows  int
@@ -52,6 +53,24 @@ type Config struct {
 	TimeAhead, TimeBehind time.Duration
 }
 
+// StreamConfig is one listener for connections.
+type StreamConfig struct {
+	// Transport is tls, http, https, ws, wss or sctp.
+	Transport string
+	// Addr is host:port.
+	Addr string
+	// TLS secures it; tls, https and wss need it.
+	TLS *tls.Config
+}
+
+// streamListener is a listener for connections, of whatever kind.
+type streamListener interface {
+	Addr() netip.AddrPort
+	Start()
+	Close() error
+	Stats() listen.StreamStats
+}
+
 // Pipeline runs the stages.
 type Pipeline struct {
 	cfg      Config
@@ -66,7 +85,7 @@ type Pipeline struct {
 	seal    chan sealer
 
 	udp     *listen.UDP
-	streams map[string]*listen.Stream
+	streams map[string]streamListener
 
 	stopClock chan struct{}
 	clock     sync.WaitGroup
@@ -86,7 +105,7 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 		// Room for each worker to hand over a batch of each table while the
 		// sealers work on the ones before.
 		seal:      make(chan sealer, 2*cfg.Workers),
-		streams:   map[string]*listen.Stream{},
+		streams:   map[string]streamListener{},
 		stopClock: make(chan struct{}),
 	}
 	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
@@ -141,20 +160,29 @@ func (p *Pipeline) listen(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, s := range []struct {
-		name, addr string
-		tls        *tls.Config
-	}{{"tcp", p.cfg.TCP, nil}, {"tls", p.cfg.TLSAddr, p.cfg.TLS}} {
-		if s.addr == "" {
-			continue
-		}
-		cfg := listen.StreamConfig{Addr: s.addr, TLS: s.tls, MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout}
-		if p.streams[s.name], err = listen.ListenStream(ctx, cfg, p.sinks(s.name)); err != nil {
-			delete(p.streams, s.name)
+	all := p.cfg.Streams
+	if p.cfg.TCP != "" {
+		all = append([]StreamConfig{{Transport: "tcp", Addr: p.cfg.TCP}}, all...)
+	}
+	for _, s := range all {
+		if p.streams[s.Transport], err = p.listenStream(ctx, s); err != nil {
+			delete(p.streams, s.Transport)
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *Pipeline) listenStream(ctx context.Context, s StreamConfig) (streamListener, error) {
+	cfg := listen.StreamConfig{
+		Addr: s.Addr, TLS: s.TLS, SCTP: s.Transport == "sctp",
+		MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout,
+	}
+	switch s.Transport {
+	case "http", "https", "ws", "wss":
+		return listen.ListenHTTP(ctx, listen.HTTPConfig{StreamConfig: cfg, MaxBody: p.cfg.MaxBody}, p.sinks(s.Transport))
+	}
+	return listen.ListenStream(ctx, cfg, p.sinks(s.Transport))
 }
 
 func (p *Pipeline) closeListeners() error {

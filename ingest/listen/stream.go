@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -22,115 +19,63 @@ type StreamConfig struct {
 	Addr string
 	// TLS, when set, makes it HEP over TLS.
 	TLS *tls.Config
+	// SCTP makes it HEP over SCTP.
+	SCTP bool
 	// MaxConns bounds the connections open at once; further ones are closed at once.
 	MaxConns int
 	// IdleTimeout ends a connection on which nothing arrives for so long.
 	IdleTimeout time.Duration
 }
 
-// Stream receives HEP from TCP or TLS connections. Each connection is read by
-// its own goroutine and served by one sink, so that its order is kept and a
-// slow or hostile sender harms no other.
+// Stream receives HEP from TCP, TLS or SCTP connections. Each connection is
+// read by its own goroutine and served by one sink, so that its order is kept
+// and a slow or hostile sender harms no other.
 type Stream struct {
-	ln    net.Listener
+	ln    *limitListener
 	cfg   StreamConfig
 	sinks []Sink
-
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	wg    sync.WaitGroup
 	next  int
-
-	accepted, refused atomic.Uint64
 }
 
 // ListenStream opens the listener. Nothing is accepted before Start.
 func ListenStream(ctx context.Context, cfg StreamConfig, sinks []Sink) (*Stream, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", cfg.Addr)
+	ln, err := listenTCP(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("listen for HEP on tcp %s: %w", cfg.Addr, err)
+		return nil, err
 	}
-	if cfg.TLS != nil {
-		ln = tls.NewListener(ln, cfg.TLS)
-	}
-	return &Stream{ln: ln, cfg: cfg, sinks: sinks, conns: map[net.Conn]struct{}{}}, nil
+	return &Stream{ln: ln, cfg: cfg, sinks: sinks}, nil
 }
 
 // Addr is the address listened on.
 func (s *Stream) Addr() netip.AddrPort { return s.ln.Addr().(*net.TCPAddr).AddrPort() }
 
 // Start begins to accept connections.
-func (s *Stream) Start() { s.wg.Go(s.accept) }
+func (s *Stream) Start() { go s.accept() }
 
 // Close stops accepting and ends every connection; when it returns no sink is
 // called any more. What a connection had delivered in whole packets is kept.
 func (s *Stream) Close() error {
 	err := s.ln.Close()
-	s.mu.Lock()
-	for c := range s.conns {
-		_ = c.Close()
-	}
-	s.mu.Unlock()
-	s.wg.Wait()
+	s.ln.wait()
 	return err
 }
 
-// StreamStats are a listener's figures.
-type StreamStats struct {
-	Open              int
-	Accepted, Refused uint64
-}
-
 // Stats returns the figures of this moment.
-func (s *Stream) Stats() StreamStats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return StreamStats{Open: len(s.conns), Accepted: s.accepted.Load(), Refused: s.refused.Load()}
-}
+func (s *Stream) Stats() StreamStats { return s.ln.stats() }
 
 func (s *Stream) accept() {
 	for {
 		conn, err := s.ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
 		if err != nil {
-			// Out of file descriptors, mostly: wait for some to come back.
-			slog.Warn("accept HEP connection", "error", err)
-			time.Sleep(100 * time.Millisecond)
-			continue
+			return // closed: Accept retries everything else
 		}
-		sink, ok := s.admit(conn)
-		if !ok {
-			s.refused.Add(1)
-			_ = conn.Close()
-			continue
-		}
-		s.accepted.Add(1)
-		s.wg.Go(func() {
-			defer s.release(conn)
+		s.next++
+		sink := s.sinks[s.next%len(s.sinks)]
+		go func() {
+			defer func() { _ = conn.Close() }()
 			s.serve(conn, sink)
-		})
+		}()
 	}
-}
-
-func (s *Stream) admit(conn net.Conn) (Sink, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.conns) >= s.cfg.MaxConns {
-		return nil, false
-	}
-	s.conns[conn] = struct{}{}
-	s.next++
-	return s.sinks[s.next%len(s.sinks)], true
-}
-
-func (s *Stream) release(conn net.Conn) {
-	_ = conn.Close()
-	s.mu.Lock()
-	delete(s.conns, conn)
-	s.mu.Unlock()
 }
 
 func (s *Stream) serve(conn net.Conn, sink Sink) {

@@ -39,6 +39,19 @@ type Config struct {
 type HEP struct {
 	UDP            string        `koanf:"udp" takes:"host:port, or off"`
 	TCP            string        `koanf:"tcp" takes:"host:port, or off"`
+	TLS            string        `koanf:"tls" takes:"host:port, or off"`
+	HTTP           string        `koanf:"http" takes:"host:port, or off"`
+	HTTPS          string        `koanf:"https" takes:"host:port, or off"`
+	WS             string        `koanf:"ws" takes:"host:port, or off"`
+	WSS            string        `koanf:"wss" takes:"host:port, or off"`
+	SCTP           string        `koanf:"sctp" takes:"host:port, or off"`
+	IPIP           string        `koanf:"ipip" takes:"the address on which IP-in-IP mirrors arrive (0.0.0.0 for every one), or off"`
+	Interface      string        `koanf:"interface" takes:"the network interface to capture SIP and RTCP from, or off"`
+	Cert           string        `koanf:"cert" takes:"the PEM file of the certificate for tls, https and wss"`
+	Key            string        `koanf:"key" takes:"the PEM file of its key"`
+	ClientCA       string        `koanf:"client_ca" takes:"a PEM file of authorities: senders must then show a certificate"`
+	TLSMin         string        `koanf:"tls_min" takes:"1.0, 1.1, 1.2 or 1.3" oneof:"1.0 1.1 1.2 1.3"`
+	MaxBody        Size          `koanf:"max_body" takes:"the largest HTTP body, such as 16MiB"`
 	Workers        int           `koanf:"workers" takes:"a number of workers, 0 for one a processor" min:"0" max:"256"`
 	Buffer         Size          `koanf:"buffer" takes:"the receive buffer of one UDP socket, such as 16MiB"`
 	MaxConnections int           `koanf:"max_connections" takes:"a number of connections" min:"1" max:"1000000"`
@@ -95,7 +108,7 @@ func Default() Config {
 	var c Config
 	c.Tenant = "default"
 	c.Data.Dir = "./data"
-	c.HEP = HEP{UDP: ":9060", TCP: ":9060", Buffer: 16 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
+	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 16 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
 	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Sync: "batch"}
