@@ -1,6 +1,9 @@
 package chtest
 
 import (
+	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"testing"
 
@@ -46,19 +49,60 @@ func TestOpenNative(t *testing.T) {
 	if os.Getenv(EnvURL) != "" {
 		t.Skip("an outside server's native port is not known")
 	}
-	Open(t) // the shared engine is up
-	conn := Dial(t, Server(t).NativeURL(embedded.Owner)[:len(Server(t).NativeURL(embedded.Owner))-len("/"+embedded.Database)])
+	conn := Dial(t, withoutDatabase(t, Server(t).NativeURL(embedded.Owner)))
 	if err := conn.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// TestTwoEngines shows how a cluster is made of engines: ports known before the
+// start, and a secret in place of passwords.
 func TestTwoEngines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts two engines")
+	if os.Getenv(EnvURL) != "" {
+		t.Skip("an outside server is used")
 	}
-	a, b := StartEngine(t, embedded.Config{}), StartEngine(t, embedded.Config{})
-	if a.HTTPAddr() == b.HTTPAddr() || a.TCPAddr() == b.TCPAddr() {
-		t.Fatalf("two engines on %s and %s", a.HTTPAddr(), a.TCPAddr())
+	var configs [2]embedded.Config
+	shards := ""
+	for i := range configs {
+		configs[i].HTTP, configs[i].TCP = FreeAddr(t), FreeAddr(t)
+		host, port, err := net.SplitHostPort(configs[i].TCP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shards += "<shard><replica><host>" + host + "</host><port>" + port + "</port></replica></shard>"
 	}
+	for i := range configs {
+		configs[i].ExtraConfig = "<remote_servers><two><secret>between tests</secret>" + shards + "</two></remote_servers>"
+		conn := Dial(t, withoutDatabase(t, StartEngine(t, configs[i]).NativeURL(embedded.Owner)))
+		for _, sql := range []string{
+			"CREATE DATABASE heplake ENGINE = Atomic",
+			"CREATE TABLE heplake.local (n UInt32) ENGINE = MergeTree ORDER BY n",
+			fmt.Sprintf("INSERT INTO heplake.local VALUES (%d)", 10+i),
+		} {
+			if err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 0 {
+			continue // the other shard is not there yet
+		}
+		var sum uint64
+		if err := conn.QueryRow(t.Context(), "SELECT sum(n) FROM cluster('two', heplake.local)").Scan(&sum); err != nil {
+			t.Fatal(err)
+		}
+		if sum != 21 {
+			t.Errorf("sum over both shards %d, want 21", sum)
+		}
+	}
+}
+
+// withoutDatabase removes the database from an address: it does not exist yet.
+func withoutDatabase(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = ""
+	return u.String()
 }

@@ -23,6 +23,9 @@
 // read end of a pipe. When the pipe ends, because [Server.Stop] closed it or
 // because the parent died, the child shuts the engine down cleanly and exits.
 //
+// The engine is clickhouse-local, at its prompt on a pseudo-terminal of the
+// child: without a terminal the first bad packet would end it (see childMain).
+//
 // # Files below Config.Dir
 //
 //	lock              taken by one heplake at a time
@@ -42,5 +45,7 @@
 // # What libchdb leaves out
 //
 // ReplicatedMergeTree, ON CLUSTER and CREATE USER do not work in it. The
-// database named "default" is a special one: create an Atomic database.
+// database named "default" is a special one: create an Atomic database. The
+// engine has no filter for outgoing connections: what keeps writer and reader
+// from url(), s3(), file() and remote() is that they have no grant for them.
 package embedded
