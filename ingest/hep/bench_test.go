@@ -54,3 +54,21 @@ func BenchmarkAppend(b *testing.B) {
 		buf = Append(buf[:0], &p)
 	}
 }
+
+func BenchmarkDecodeProtobuf(b *testing.B) {
+	benchmarkDecode(b, buildProtobuf("192.0.2.1", "192.0.2.2"))
+}
+
+func BenchmarkDecodeCompressed(b *testing.B) {
+	benchmarkDecode(b, compressed(compress(b, "zlib", options)))
+}
+
+func BenchmarkFrameLength(b *testing.B) {
+	msg := sample(b, "kamailio-hep3-udp-sip-calls-a")
+	b.ReportAllocs()
+	for b.Loop() {
+		if n, err := FrameLength(msg); n == 0 || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+}

@@ -101,22 +101,16 @@ func (d *Decoder) decodeLegacy(dst *Packet, b []byte) error {
 // no start line to go by it is what the version says. ok is false when rest is
 // too short for a version 2 message.
 func timeHeader(v Variant, rest []byte) (n int, ok bool) {
-	if v == HEP1 {
-		switch {
-		case beginsSIP(rest):
-		case len(rest) > timeHeaderLen && beginsSIP(rest[timeHeaderLen:]):
-			return timeHeaderLen, true
-		case len(rest) > timeHeaderPacked && beginsSIP(rest[timeHeaderPacked:]):
-			return timeHeaderPacked, true
-		}
-		return 0, true
-	}
+	// PRACK is why 10 comes before 12: two bytes on, it reads ACK. No other
+	// method ends in another, so the order matters for nothing else.
 	switch {
-	case len(rest) >= timeHeaderLen && beginsSIP(rest[timeHeaderLen:]):
-		return timeHeaderLen, true
-	case len(rest) >= timeHeaderPacked && beginsSIP(rest[timeHeaderPacked:]):
+	case v == HEP1 && beginsSIP(rest):
+		return 0, true
+	case len(rest) > timeHeaderPacked && beginsSIP(rest[timeHeaderPacked:]):
 		return timeHeaderPacked, true
-	case beginsSIP(rest):
+	case len(rest) > timeHeaderLen && beginsSIP(rest[timeHeaderLen:]):
+		return timeHeaderLen, true
+	case v == HEP1 || beginsSIP(rest):
 		return 0, true
 	case len(rest) >= timeHeaderLen:
 		return timeHeaderLen, true
