@@ -2,9 +2,19 @@ package query
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/schema"
 )
 
 // Options say where ClickHouse is and what one query may cost.
@@ -23,30 +33,186 @@ type Options struct {
 	MaxRows uint64
 }
 
+func (o Options) withDefaults() Options {
+	if o.MaxTime <= 0 {
+		o.MaxTime = 30 * time.Second
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = 2 << 30
+	}
+	if o.MaxRows == 0 {
+		o.MaxRows = 100_000
+	}
+	return o
+}
+
 // Store answers questions from ClickHouse. It is safe for use by many
 // goroutines at once.
 type Store struct {
 	conn     driver.Conn
 	database string
-	opt      Options
+	limits   clickhouse.Settings
+	maxTime  time.Duration
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps
 // ErrUnavailable when it does not. Close the store when done.
-func Open(ctx context.Context, o Options) (*Store, error) { return nil, ErrUnavailable }
+//
+// The user may be a reader: with readonly=2, or with limits of its own, of which
+// the tighter ones hold.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o = o.withDefaults()
+	opt, err := clickhouse.ParseDSN(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("query: clickhouse url: %w", err)
+	}
+	switch {
+	case o.Database != "":
+		opt.Auth.Database = o.Database
+	case opt.Auth.Database == "" || opt.Auth.Database == "default":
+		opt.Auth.Database = schema.Database
+	}
+	database := opt.Auth.Database
+	// Names are always qualified: the server may be asked before the database is there.
+	opt.Auth.Database = ""
+	opt.ReadTimeout = o.MaxTime + 10*time.Second
+	conn, err := clickhouse.Open(opt)
+	if err != nil {
+		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)
+	}
+	s := &Store{conn: conn, database: database, maxTime: o.MaxTime}
+	if err := s.readLimits(ctx, o); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)
+	}
+	return s, nil
+}
+
+// readLimits makes the settings of every query: those asked for, as far as the
+// user's profile allows. A profile that forbids changing a setting is taken to
+// have a limit of its own.
+func (s *Store) readLimits(ctx context.Context, o Options) error {
+	want := map[string]uint64{
+		"max_execution_time": uint64(max(1, (o.MaxTime+time.Second-1)/time.Second)),
+		"max_memory_usage":   o.MaxMemory,
+		"max_result_rows":    o.MaxRows,
+	}
+	rows, err := s.conn.Query(ctx, "SELECT name, ifNull(max, ''), readonly FROM system.settings WHERE name IN ('max_execution_time', 'max_memory_usage', 'max_result_rows')")
+	if err != nil {
+		return s.wrap(ctx, err)
+	}
+	defer func() { _ = rows.Close() }()
+	s.limits = clickhouse.Settings{}
+	for rows.Next() {
+		var name, maximum string
+		var fixed uint8
+		if err := rows.Scan(&name, &maximum, &fixed); err != nil {
+			return err
+		}
+		if fixed != 0 {
+			continue
+		}
+		value := want[name]
+		if m, err := strconv.ParseFloat(maximum, 64); err == nil && m < float64(value) {
+			value = uint64(m)
+		}
+		s.limits[name] = value
+	}
+	return s.wrap(ctx, rows.Err())
+}
 
 // Close closes the connections.
 func (s *Store) Close() error { return s.conn.Close() }
 
-// Conn is the connection underneath, for SQL of the caller's own. It has no
-// limits but those that the caller sets: see Limit.
+// Conn is the connection underneath, for SQL of the caller's own. Its queries
+// have no limits but those of the context: see Limit.
 func (s *Store) Conn() driver.Conn { return s.conn }
 
 // Limit returns a context under which queries on Conn have the store's limits.
-func (s *Store) Limit(ctx context.Context) context.Context { return ctx }
+// Further options replace those of the store.
+func (s *Store) Limit(ctx context.Context, options ...clickhouse.QueryOption) context.Context {
+	return clickhouse.Context(ctx, append([]clickhouse.QueryOption{clickhouse.WithSettings(s.limits)}, options...)...)
+}
 
 // Database is the database that holds the tables.
 func (s *Store) Database() string { return s.database }
 
 // Ping checks that ClickHouse answers; the error wraps ErrUnavailable.
-func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
+func (s *Store) Ping(ctx context.Context) error { return s.wrap(ctx, s.conn.Ping(ctx)) }
+
+// table is a table's name as it stands in SQL.
+func (s *Store) table(name string) string { return "`" + s.database + "`.`" + name + "`" }
+
+// cost gathers what queries read on the server.
+type cost struct{ rows, bytes uint64 }
+
+// query runs a query under the store's limits and calls scan for each row. The
+// server stops when the context ends, or the time is up.
+func (s *Store) query(ctx context.Context, c *cost, sql string, args []any, scan func(driver.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.maxTime+5*time.Second)
+	defer cancel()
+	limited := s.Limit(ctx, clickhouse.WithProgress(func(p *clickhouse.Progress) {
+		if c != nil {
+			c.rows += p.Rows
+			c.bytes += p.Bytes
+		}
+	}))
+	rows, err := s.conn.Query(limited, sql, args...)
+	if err != nil {
+		return s.wrap(ctx, err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+	}
+	return s.wrap(ctx, rows.Err())
+}
+
+// Codes of ClickHouse's errors, as in its ErrorCodes.cpp.
+var (
+	tooExpensive = []int32{
+		158, // TOO_MANY_ROWS
+		159, // TIMEOUT_EXCEEDED
+		160, // TOO_SLOW
+		241, // MEMORY_LIMIT_EXCEEDED
+		307, // TOO_MANY_BYTES
+		396, // TOO_MANY_ROWS_OR_BYTES
+		191, // SET_SIZE_LIMIT_EXCEEDED
+		201, // QUOTA_EXCEEDED
+		202, // TOO_MANY_SIMULTANEOUS_QUERIES
+	}
+	unavailable = []int32{
+		60,  // UNKNOWN_TABLE
+		81,  // UNKNOWN_DATABASE
+		209, // SOCKET_TIMEOUT
+		210, // NETWORK_ERROR
+		516, // AUTHENTICATION_FAILED
+	}
+)
+
+// wrap makes an error of the connection one that callers can tell apart. The
+// end of the caller's own context stays what it is.
+func (s *Store) wrap(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var exception *clickhouse.Exception
+	var network net.Error
+	switch {
+	case errors.As(err, &exception) && slices.Contains(tooExpensive, int32(exception.Code)):
+		return fmt.Errorf("%w: %w", ErrTooExpensive, err)
+	case errors.As(err, &exception) && slices.Contains(unavailable, int32(exception.Code)):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case errors.As(err, &exception):
+		return err
+	case errors.Is(ctx.Err(), context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("%w: %w", ErrTooExpensive, err)
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}

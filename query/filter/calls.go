@@ -1,0 +1,341 @@
+package filter
+
+import (
+	"fmt"
+	"strings"
+)
+
+// CallPlan is an expression about calls, compiled for a query that computes
+// calls out of messages (schema.CallsQuery).
+//
+// A condition on a message field holds for a call when one of its messages
+// meets it. Conditions joined by and are to be met by one and the same message,
+// so that `status >= 500 and status < 600` means what it says; with two
+// exceptions, which no single message could meet: conditions on what only
+// responses have (status, reason) beside conditions on what only requests have
+// (method, ruri_user, ruri_domain) may be met by another message, and so may a
+// second `=` on the same field. not, and the negative operators (!=, not in,
+// not like, !~), say that no message meets the condition.
+type CallPlan struct {
+	// Match is the condition on a call. It refers to the columns of the view calls
+	// and to m0, m1, …, which say for each of Messages whether a message meets it.
+	Match string
+	// Messages are conditions on rows of sip.
+	Messages []string
+	// Prefilter is a condition on rows of sip of which every matching call has at
+	// least one that meets it; "1" when there is none such.
+	Prefilter string
+	// ByID says that Prefilter demands a certain Call-ID or correlation id, which
+	// the tables' indexes find wherever it is.
+	ByID bool
+	// OnCalls says that Match uses figures of calls, so that meeting Prefilter says
+	// little about whether a call matches.
+	OnCalls bool
+}
+
+// CompileCalls compiles an expression about calls. Values go into params. The
+// error is an *Error.
+func CompileCalls(input string, params *Params) (CallPlan, error) {
+	node, err := Parse(input)
+	if err != nil {
+		return CallPlan{}, err
+	}
+	plan := CallPlan{Match: "1", Prefilter: "1"}
+	if node == nil {
+		return plan, nil
+	}
+	c := callCompiler{compiler: compiler{target: Calls, params: params}, plan: &plan}
+	match, pre, e := c.call(node)
+	if e != nil {
+		e.Input = input
+		return CallPlan{}, e
+	}
+	plan.Match = match
+	if pre.sql != "" {
+		plan.Prefilter, plan.ByID = pre.sql, pre.score == scoreID
+	}
+	return plan, nil
+}
+
+type callCompiler struct {
+	compiler
+	plan *CallPlan
+}
+
+// prefilter is a condition that some message of a matching call meets, with a
+// guess of how few messages meet it. sql is "" when there is none.
+type prefilter struct {
+	sql   string
+	score score
+}
+
+// score guesses how much a condition narrows down, most last.
+type score int
+
+const (
+	scoreNone score = iota
+	scoreRange
+	scorePattern
+	scoreEqual
+	scoreParty
+	scoreID
+)
+
+// call compiles a condition on a call.
+func (c *callCompiler) call(n Node) (string, prefilter, *Error) {
+	shape, err := c.shape(n)
+	if err != nil {
+		return "", prefilter{}, err
+	}
+	if shape.single {
+		return c.exists([]Node{n})
+	}
+	switch n := n.(type) {
+	case *And:
+		return c.and(n)
+	case *Or:
+		return c.or(n)
+	case *Not:
+		sql, _, err := c.call(n.Node)
+		return "(NOT " + sql + ")", prefilter{}, err
+	case *Cond:
+		f, err := c.target.resolve(n)
+		if err != nil {
+			return "", prefilter{}, err
+		}
+		if f.Scope == Call {
+			c.plan.OnCalls = true
+			sql, err := c.cond(n, f)
+			return sql, prefilter{}, err
+		}
+		positive := *n
+		positive.Op, _ = n.Op.negative()
+		// The error of a bad value names the operator as written.
+		if _, err := checkCond(n, f, positive.Op); err != nil {
+			return "", prefilter{}, err
+		}
+		sql, _, err := c.exists([]Node{&positive})
+		return "(NOT " + sql + ")", prefilter{}, err
+	}
+	panic(fmt.Sprintf("filter: unknown node %T", n))
+}
+
+// exists compiles the condition that one message meets all the nodes.
+func (c *callCompiler) exists(nodes []Node) (string, prefilter, *Error) {
+	pre := prefilter{}
+	parts := make([]string, len(nodes))
+	for i, n := range nodes {
+		var err *Error
+		if parts[i], err = c.row(n); err != nil {
+			return "", pre, err
+		}
+		pre.score = max(pre.score, c.score(n))
+	}
+	pre.sql = parts[0]
+	if len(parts) > 1 {
+		pre.sql = "(" + strings.Join(parts, " AND ") + ")"
+	}
+	c.plan.Messages = append(c.plan.Messages, pre.sql)
+	return fmt.Sprintf("m%d", len(c.plan.Messages)-1), pre, nil
+}
+
+func (c *callCompiler) and(n *And) (string, prefilter, *Error) {
+	groups, rest, err := c.groups(flatten(n, nil))
+	if err != nil {
+		return "", prefilter{}, err
+	}
+	var parts []string
+	var best prefilter
+	add := func(sql string, pre prefilter, err *Error) *Error {
+		parts = append(parts, sql)
+		if pre.score > best.score {
+			best = pre
+		}
+		return err
+	}
+	for _, g := range groups {
+		if err := add(c.exists(g)); err != nil {
+			return "", best, err
+		}
+	}
+	for _, n := range rest {
+		if err := add(c.call(n)); err != nil {
+			return "", best, err
+		}
+	}
+	return "(" + strings.Join(parts, " AND ") + ")", best, nil
+}
+
+// flatten lists the operands of nested ands.
+func flatten(n *And, into []Node) []Node {
+	for _, o := range n.Nodes {
+		if a, ok := o.(*And); ok {
+			into = flatten(a, into)
+		} else {
+			into = append(into, o)
+		}
+	}
+	return into
+}
+
+// groups sorts the operands of an and into groups that one message each must
+// meet, and the rest, which is not about one message.
+func (c *callCompiler) groups(nodes []Node) (groups [][]Node, rest []Node, err *Error) {
+	var shared, response []Node
+	requests := false
+	equals := map[string]bool{}
+	for _, n := range nodes {
+		s, err := c.shape(n)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case !s.single:
+			rest = append(rest, n)
+			continue
+		case s.equal != "" && equals[s.equal]:
+			groups = append(groups, []Node{n})
+			continue
+		case s.response:
+			response = append(response, n)
+		default:
+			shared = append(shared, n)
+		}
+		requests = requests || s.request
+		equals[s.equal] = true
+	}
+	if !requests {
+		shared, response = append(shared, response...), nil
+	}
+	for _, g := range [][]Node{shared, response} {
+		if len(g) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return groups, rest, nil
+}
+
+// shape says what an expression asks of messages.
+type shape struct {
+	// single: it is met by a message, and by one alone.
+	single bool
+	// request, response: it is about what only these have.
+	request, response bool
+	// equal is the field that it demands one value of.
+	equal string
+}
+
+func (c *callCompiler) shape(n Node) (shape, *Error) {
+	switch n := n.(type) {
+	case *Text:
+		return shape{single: true}, nil
+	case *Cond:
+		f, err := c.target.resolve(n)
+		if err != nil {
+			return shape{}, err
+		}
+		_, negative := n.Op.negative()
+		s := shape{single: f.Scope == Record && !negative, request: f.side == requestSide, response: f.side == responseSide}
+		if n.Op == Eq && len(f.columns) == 1 {
+			s.equal = f.Name
+		}
+		return s, nil
+	case *Not:
+		return shape{}, nil
+	case *And:
+		return c.shapeOf(n.Nodes, true)
+	case *Or:
+		return c.shapeOf(n.Nodes, false)
+	}
+	panic(fmt.Sprintf("filter: unknown node %T", n))
+}
+
+// shapeOf is the shape of several expressions joined. Those joined by and are
+// not about a single message when groups would part them.
+func (c *callCompiler) shapeOf(nodes []Node, and bool) (shape, *Error) {
+	out := shape{single: true}
+	equals := map[string]bool{}
+	for _, n := range nodes {
+		s, err := c.shape(n)
+		if err != nil || !s.single || (and && s.equal != "" && equals[s.equal]) {
+			return shape{}, err
+		}
+		equals[s.equal] = true
+		out.request = out.request || s.request
+		out.response = out.response || s.response
+	}
+	if and && out.request && out.response {
+		return shape{}, nil
+	}
+	return out, nil
+}
+
+func (c *callCompiler) or(n *Or) (string, prefilter, *Error) {
+	parts := make([]string, len(n.Nodes))
+	pres := make([]string, len(n.Nodes))
+	all := prefilter{score: scoreID}
+	for i, o := range n.Nodes {
+		var pre prefilter
+		var err *Error
+		if parts[i], pre, err = c.call(o); err != nil {
+			return "", pre, err
+		}
+		pres[i] = pre.sql
+		all.score = min(all.score, pre.score)
+	}
+	if all.score > scoreNone {
+		all.sql = "(" + strings.Join(pres, " OR ") + ")"
+	}
+	return "(" + strings.Join(parts, " OR ") + ")", all, nil
+}
+
+// score guesses how much a condition on a message narrows down.
+func (c *callCompiler) score(n Node) score {
+	switch n := n.(type) {
+	case *Text:
+		if strings.Contains(n.Value.Text, "%") {
+			return scorePattern
+		}
+		return scoreParty
+	case *And:
+		best := scoreNone
+		for _, o := range n.Nodes {
+			best = max(best, c.score(o))
+		}
+		return best
+	case *Or:
+		least := scoreID
+		for _, o := range n.Nodes {
+			least = min(least, c.score(o))
+		}
+		return least
+	case *Cond:
+		f, err := c.target.resolve(n)
+		if err != nil {
+			return scoreNone
+		}
+		equal := n.Op == Eq || n.Op == In
+		switch {
+		case equal && (f.Name == "call_id" || f.Name == "correlation_id"):
+			return scoreID
+		case equal && indexed(f):
+			return scoreParty
+		case equal:
+			return scoreEqual
+		case n.Op == Like || n.Op == Match:
+			return scorePattern
+		}
+		return scoreRange
+	}
+	return scoreNone
+}
+
+// indexed reports whether every column of the field has a bloom filter.
+func indexed(f Field) bool {
+	for _, column := range f.columns {
+		if c, ok := Calls.column(column); !ok || !strings.HasPrefix(c.Index, "bloom") {
+			return false
+		}
+	}
+	return true
+}
