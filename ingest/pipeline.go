@@ -49,6 +49,9 @@ type Config struct {
 	// SIPHeaders are kept in the headers column, CorrelationHeaders likewise;
 	// the first of these that a message has names its call.
 	SIPHeaders, CorrelationHeaders []string
+	// StoreRTP keeps raw RTP packets in events, whose payload is otherwise never
+	// stored.
+	StoreRTP bool
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -81,8 +84,10 @@ type Pipeline struct {
 	ledger  *ledger
 	timings *timings
 	rate    meter
-	workers []*worker
-	seal    chan sealer
+	// mediaIndex is shared by the workers.
+	mediaIndex mediaIndex
+	workers    []*worker
+	seal       chan sealer
 
 	udp     *listen.UDP
 	streams map[string]streamListener

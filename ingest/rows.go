@@ -12,9 +12,9 @@ import (
 	"github.com/heplake/heplake/ingest/sip"
 )
 
-// addSIP adds the row of the scanned message, and rows of the quality reports
-// that it carries.
-func (w *worker) addSIP(r *record) {
+// addSIP adds the row of the scanned message, which accounts for so many
+// received packets, and rows of what else the message carries.
+func (w *worker) addSIP(r *record, packets int) {
 	m, p := &w.message, &w.packet
 	b := open(w, &w.sipRows, r.us)
 	c := &b.Cols
@@ -55,9 +55,10 @@ func (w *worker) addSIP(r *record) {
 	w.text = m.Errs.Append(w.text[:0])
 	c.ParseError.Append(w.text)
 	c.Raw.Append(p.Payload)
-	commit(w, &w.sipRows, b, 1, r.received)
+	commit(w, &w.sipRows, b, packets, r.received)
 
 	w.tally.count(m)
+	w.p.mediaIndex.learn(m, correlation)
 	w.qualityIn(r, m, correlation)
 }
 
@@ -74,6 +75,12 @@ func (w *worker) qualityIn(r *record, m *sip.Message, correlation []byte) {
 	case len(raw) > 0:
 		reports, err = w.media.RTPStat(raw)
 	default:
+		if string(m.Method) == "INFO" {
+			if digit, ms, ok := media.SIPInfoDTMF(m.ContentType, m.Body); ok {
+				w.packet.CorrelationID, w.linkedCall = correlation, string(m.CallID)
+				w.addDTMF(r, digit, ms, "info")
+			}
+		}
 		return
 	}
 	if err != nil {
@@ -88,20 +95,23 @@ func (w *worker) qualityIn(r *record, m *sip.Message, correlation []byte) {
 
 // reports decodes the payload by its type. handled is false for types that
 // carry no quality report.
-func (w *worker) reports() (reports []media.Report, handled bool, err error) {
-	payload := w.packet.Payload
+func (w *worker) reports(call *mediaCall) (reports []media.Report, handled bool, err error) {
+	payload, hz := w.packet.Payload, 0
+	if call != nil {
+		hz = clock(call.codec(0))
+	}
 	switch w.packet.Type {
 	case hep.TypeRTCP:
 		if first := bytes.TrimLeft(payload, " \t\r\n"); len(first) > 0 && first[0] == '{' {
-			reports, err = w.media.RTCPJSON(payload, 0)
+			reports, err = w.media.RTCPJSON(payload, hz)
 		} else {
-			reports, err = w.media.RTCP(payload, 0)
+			reports, err = w.media.RTCP(payload, hz)
 		}
 	case hep.TypeVQRTCPXR, hep.TypeRTPAgent:
 		first := bytes.TrimLeft(payload, " \t\r\n")
 		switch {
 		case len(first) > 0 && first[0] == '{':
-			reports, err = w.media.QoS(payload, w.packet.MOS, 0)
+			reports, err = w.media.QoS(payload, w.packet.MOS, hz)
 		default:
 			reports, err = w.media.VQReport(payload)
 		}
@@ -129,7 +139,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 		}
 		b := open(w, &w.mediaRows, r.us)
 		c := &b.Cols
-		correlation, call := p.CorrelationID, p.CorrelationID
+		correlation, call := p.CorrelationID, w.callID()
 		if len(q.CallID) > 0 {
 			call = q.CallID
 			if len(correlation) == 0 {
@@ -163,24 +173,37 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 	}
 }
 
+// callID is the Call-ID of a record that is no SIP: the one linked by media
+// address, else what its sender calls the call.
+func (w *worker) callID() []byte {
+	if w.linkedCall != "" {
+		return []byte(w.linkedCall)
+	}
+	return w.packet.CorrelationID
+}
+
 // addEvent adds the row of anything that is neither SIP nor a report. stage and
 // reason say what would not decode, if anything.
 func (w *worker) addEvent(r *record, stage, reason string, offset int) {
+	name := "undecodable"
+	if w.packet.Variant != 0 {
+		name = hep.TypeName(w.packet.Type)
+	}
+	w.addEventRow(r, name, w.packet.Payload, stage, reason, offset, 1)
+}
+
+func (w *worker) addEventRow(r *record, typeName string, body []byte, stage, reason string, offset, packets int) {
 	p := &w.packet
 	b := open(w, &w.eventRows, r.us)
 	c := &b.Cols
-	w.origin(&c.Origin, r, p.CorrelationID, p.CorrelationID, hep.TransportName(p.Protocol))
+	w.origin(&c.Origin, r, p.CorrelationID, w.callID(), hep.TransportName(p.Protocol))
 	c.Type.Append(p.Type)
-	if p.Variant == 0 {
-		c.TypeName.AppendString("undecodable")
-	} else {
-		c.TypeName.AppendString(hep.TypeName(p.Type))
-	}
+	c.TypeName.AppendString(typeName)
 	c.Stage.AppendString(stage)
 	c.Error.AppendString(reason)
 	c.ErrorOffset.Append(uint32(offset))
-	c.Body.Append(p.Payload)
-	commit(w, &w.eventRows, b, 1, r.received)
+	c.Body.Append(body)
+	commit(w, &w.eventRows, b, packets, r.received)
 }
 
 // origin fills the columns that every table has.

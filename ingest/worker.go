@@ -30,6 +30,12 @@ type worker struct {
 	text    []byte // scratch
 	tally   tally
 
+	fragments fragments
+	streams   map[rtpKey]*rtpStream
+	// linkedCall is the Call-ID that the media index gave the packet, "" when
+	// none: it may differ from its correlation id.
+	linkedCall string
+
 	sipRows   openBatches[batch.SIP]
 	mediaRows openBatches[batch.Media]
 	eventRows openBatches[batch.Events]
@@ -76,15 +82,15 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 		return
 	}
 	r := w.record(received, in)
+	w.linkedCall = ""
 	switch w.packet.Type {
 	case hep.TypeSIP:
-		if w.scanner.Scan(&w.message, w.packet.Payload) {
-			w.addSIP(&r)
-			return
-		}
-		w.addEvent(&r, "sip", notSIP(w.packet.Payload), 0)
+		w.sipPayload(&r, in)
+	case hep.TypeRTP:
+		w.rtpPacket(&r)
 	default:
-		reports, handled, err := w.reports()
+		call := w.mediaCall()
+		reports, handled, err := w.reports(call)
 		switch {
 		case !handled:
 			w.addEvent(&r, "", "", 0)
@@ -95,6 +101,7 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 			}
 			w.addEvent(&r, "media", reason, offset)
 		default:
+			w.linkTo(call)
 			w.addReports(&r, reports, w.packet.Payload, 1)
 		}
 	}
@@ -105,6 +112,8 @@ func notSIP(payload []byte) string {
 	switch {
 	case len(payload) == 0:
 		return "empty"
+	case len(skipBlank(payload)) == 0:
+		return "keepalive" // RFC 5626 section 4.4.1
 	case len(payload) > 6 && (string(payload[:4]) == "HEP3" || string(payload[:4]) == "EEP3"):
 		return "nested_hep" // an agent that sniffs its own kind
 	default:
@@ -134,10 +143,29 @@ func (w *worker) undecodable(received time.Time, in *listen.Packet, loss Loss, o
 	w.addEvent(&r, loss.Stage, loss.Reason, offset)
 }
 
-// sealOpenedBefore seals the batches whose first record came before t.
+// mediaCall is the call that the packet's addresses belong to, by SDP, when its
+// sender names none.
+func (w *worker) mediaCall() *mediaCall {
+	p := &w.packet
+	if len(p.CorrelationID) > 0 {
+		return nil
+	}
+	return w.p.mediaIndex.find(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
+}
+
+// sealOpenedBefore seals the batches whose first record came before t, reports
+// the streams that are due, and gives up waiting for the rest of messages. A t
+// that lies ahead is a stop: nothing is left open.
 func (w *worker) sealOpenedBefore(t time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now := time.Now()
+	stopping := t.After(now)
+	if stopping {
+		now = t
+	}
+	w.flushFragments(now.Add(-fragmentAge))
+	w.reportStreams(now, stopping)
 	sealAll(w.p, w.sipRows.pool, w.sipRows.takeOpenedBefore(t))
 	sealAll(w.p, w.mediaRows.pool, w.mediaRows.takeOpenedBefore(t))
 	sealAll(w.p, w.eventRows.pool, w.eventRows.takeOpenedBefore(t))

@@ -186,7 +186,6 @@ func TestTolerance(t *testing.T) {
 			if d := difference(p, &want); d != "" {
 				t.Errorf("got, want:\n%s", d)
 			}
-			// Undefined types alone are no quirk: only types of rev 37 can be.
 			if got := p.Quirks; got != tc.quirks {
 				t.Errorf("quirks %q, want %q", got, tc.quirks)
 			}

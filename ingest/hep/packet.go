@@ -155,8 +155,8 @@ const (
 	// QuirkLengthTooLarge: the total length was larger than the input, but
 	// the input ended behind a whole chunk and had a payload.
 	QuirkLengthTooLarge
-	// QuirkChunkKept: a generic chunk did not fit its type or came twice, and
-	// is in Extra.
+	// QuirkChunkKept: a generic chunk did not fit its type, came twice or has a
+	// reserved type (0x00, 0x19 to 0x1f), and is in Extra.
 	QuirkChunkKept
 	// QuirkCaptureIDShifted: the capture id came shifted by 16 bits.
 	QuirkCaptureIDShifted

@@ -6,6 +6,10 @@ import "bytes"
 // RFC 3966). It reports false when the URI is malformed; u then holds what
 // could be read.
 func parseURI(u *URI, b []byte) bool {
+	if len(b) > 4 && b[3] == ':' && string(b[:3]) == "sip" { // nearly always
+		u.Scheme = b[:3]
+		return parseUserHost(u, b[4:])
+	}
 	i := 0
 	for i < len(b) && class[b[i]]&isScheme != 0 {
 		i++
@@ -38,22 +42,35 @@ func parseURI(u *URI, b []byte) bool {
 // stays whole: passwords in it are long out of use (RFC 3261 section 19.1.1),
 // what stands behind a colon there is a port, of an address taken for a user.
 func parseUserHost(u *URI, b []byte) bool {
-	ok := bytes.IndexByte(b, ' ') < 0
-	// User parameters may hold ';' and '?', so the '@' decides first. The first
-	// one: neither user nor host may hold another.
-	if at := bytes.IndexByte(b, '@'); at >= 0 {
+	ok := true
+	at := 0
+	for at < len(b) && class[b[at]]&isURIEnd == 0 {
+		at++
+	}
+	if at < len(b) && b[at] != '@' {
+		// Users may hold ':', ';' and '?', so an '@' behind them decides. The
+		// first one: neither user nor host may hold another.
+		if n := bytes.IndexByte(b[at:], '@'); n >= 0 {
+			at += n
+			ok = bytes.IndexByte(b[:at], ' ') < 0
+		} else {
+			at = len(b)
+		}
+	}
+	if at < len(b) {
 		u.User = b[:at]
 		b = b[at+1:]
 	}
 	host, port, n, hostOK := parseHostPort(b)
-	u.Host, u.Port = trim(host), port
+	u.Host, u.Port = host, port
 	b = b[n:]
-	return ok && hostOK && (len(b) == 0 || b[0] == ';' || b[0] == '?')
+	return ok && hostOK && (len(b) == 0 || (b[0] == ';' || b[0] == '?') && bytes.IndexByte(b, ' ') < 0)
 }
 
-// parseHostPort reads host[:port] up to a ';', '?' or the end of b; n is its
-// length. An IPv6 reference keeps its brackets. An IPv6 address without
-// brackets (RFC 5118 section 4.2) is taken whole as the host, and ok is false.
+// parseHostPort reads host[:port] up to a ';', a '?', white space or the end of
+// b; n is its length. An IPv6 reference keeps its brackets. An IPv6 address
+// without brackets (RFC 5118 section 4.2) is taken whole as the host, and ok is
+// false.
 func parseHostPort(b []byte) (host []byte, port uint16, n int, ok bool) {
 	if len(b) > 0 && b[0] == '[' {
 		n = bytes.IndexByte(b, ']') + 1
@@ -61,19 +78,18 @@ func parseHostPort(b []byte) (host []byte, port uint16, n int, ok bool) {
 			n = hostEnd(b)
 			return b[:n], 0, n, false
 		}
-		host = b[:n]
 	} else {
-		for n < len(b) && b[n] != ':' && b[n] != ';' && b[n] != '?' {
+		for n < len(b) && class[b[n]]&isURIEnd == 0 || n < len(b) && b[n] == '@' {
 			n++
 		}
-		host = b[:n]
 	}
+	host = b[:n]
 	if n == len(b) || b[n] != ':' {
-		return host, 0, n, len(host) > 0
+		return host, 0, n, n > 0
 	}
 	v, digits, valid := parseUint(b[n+1:], 65535)
 	end := n + 1 + digits
-	if end < len(b) && b[end] != ';' && b[end] != '?' {
+	if end < len(b) && (class[b[end]]&isURIEnd == 0 || b[end] == ':' || b[end] == '@') {
 		end = hostEnd(b)
 		if bytes.IndexByte(b[n+1:end], ':') >= 0 {
 			host = b[:end]
@@ -83,13 +99,13 @@ func parseHostPort(b []byte) (host []byte, port uint16, n int, ok bool) {
 	if !valid {
 		return host, 0, end, false
 	}
-	return host, uint16(v), end, len(host) > 0
+	return host, uint16(v), end, n > 0
 }
 
-// hostEnd is the offset of the first ';' or '?', or len(b).
+// hostEnd is the offset of the first ';', '?' or white space, or len(b).
 func hostEnd(b []byte) int {
 	n := 0
-	for n < len(b) && b[n] != ';' && b[n] != '?' {
+	for n < len(b) && (class[b[n]]&isURIEnd == 0 || b[n] == ':' || b[n] == '@') {
 		n++
 	}
 	return n
@@ -199,66 +215,72 @@ type params struct {
 // quoted string is without quotes. In a list, b begins with the comma, or is
 // empty, when ok is false.
 func (p *params) next() (name, value []byte, ok bool) {
+	b := p.b
 	for {
-		p.b = trimLeft(p.b)
-		if len(p.b) == 0 || p.list && p.b[0] == ',' {
+		b = trimLeft(b)
+		if len(b) == 0 || p.list && b[0] == ',' {
+			p.b = b
 			return nil, nil, false
 		}
 		switch {
-		case p.b[0] == ';':
-			p.b = trimLeft(p.b[1:])
+		case b[0] == ';':
+			b = trimLeft(b[1:])
 		case !p.first:
 			p.bad = true
-			p.b = p.b[p.end():]
+			b = b[p.end(b):]
 			continue
 		}
 		p.first = false
-		i := 0
-		for i < len(p.b) && class[p.b[i]]&isLWS == 0 && p.b[i] != '=' && p.b[i] != ';' && (p.b[i] != ',' || !p.list) {
-			i++
-		}
-		name = p.b[:i]
-		p.b = trimLeft(p.b[i:])
-		if len(name) == 0 {
+		n := p.nameEnd(b)
+		name, b = b[:n], trimLeft(b[n:])
+		if n == 0 {
 			p.bad = true
-			if len(p.b) > 0 && p.b[0] == '=' {
-				p.b = p.b[p.end():]
+			if len(b) > 0 && b[0] == '=' {
+				b = b[p.end(b):]
 			}
 			continue
 		}
-		if len(p.b) == 0 || p.b[0] != '=' {
+		if len(b) == 0 || b[0] != '=' {
+			p.b = b
 			return name, nil, true
 		}
-		p.b = trimLeft(p.b[1:])
-		if len(p.b) > 0 && p.b[0] == '"' {
-			if end := quotedEnd(p.b); end > 0 {
-				value, p.b = p.b[1:end-1], p.b[end:]
-				return name, value, true
+		b = trimLeft(b[1:])
+		if len(b) > 0 && b[0] == '"' {
+			if n := quotedEnd(b); n > 0 {
+				p.b = b[n:]
+				return name, b[1 : n-1], true
 			}
 			p.bad = true
 		}
-		end := p.end()
-		value, p.b = trimRight(p.b[:end]), p.b[end:]
-		return name, value, true
+		n = p.end(b)
+		p.b = b[n:]
+		return name, trimRight(b[:n]), true
 	}
+}
+
+// nameEnd is the length of the parameter's name: up to white space, '=' or a
+// separator, whatever else it consists of.
+func (p *params) nameEnd(b []byte) int {
+	for i, c := range b {
+		if class[c]&isToken == 0 && (class[c]&isLWS != 0 || c == '=' || c == ';' || c == ',' && p.list) {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // end is the offset of the separator that ends the parameter.
-func (p *params) end() int {
-	i := 0
-	for i < len(p.b) && p.b[i] != ';' && (p.b[i] != ',' || !p.list) {
-		i++
+func (p *params) end(b []byte) int {
+	n := bytes.IndexByte(b, ';')
+	if n < 0 {
+		n = len(b)
 	}
-	return i
-}
-
-// skip passes over the remaining parameters.
-func (p *params) skip() {
-	for {
-		if _, _, ok := p.next(); !ok {
-			return
+	if p.list {
+		if comma := bytes.IndexByte(b[:n], ','); comma >= 0 {
+			n = comma
 		}
 	}
+	return n
 }
 
 // address fills a From-like header: URI, tag and display name.

@@ -14,12 +14,13 @@ type bodyWalker struct {
 	parts int
 }
 
-// part reads one body or body part of the given Content-Type.
-func (w *bodyWalker) part(contentType, b []byte, depth int) {
+// part reads one body or body part of the given Content-Type. cut says that it
+// went on beyond the end of the buffer.
+func (w *bodyWalker) part(contentType, b []byte, depth int, cut bool) {
 	m := w.m
 	switch {
 	case isMediaType(contentType, "application/sdp"), len(contentType) == 0 && bytes.HasPrefix(b, []byte("v=0")):
-		if !m.SDP.Has && !m.SDP.parse(b) {
+		if !m.SDP.Has && !m.SDP.parse(b, cut) {
 			m.Errs |= BadSDP
 		}
 	case isMediaType(contentType, "application/isup"):
@@ -28,13 +29,13 @@ func (w *bodyWalker) part(contentType, b []byte, depth int) {
 		}
 	case hasPrefixFold(contentType, "multipart/"):
 		if depth < maxDepth {
-			w.multipart(contentType, b, depth)
+			w.multipart(contentType, b, depth, cut)
 		}
 	}
 }
 
 // multipart reads the parts of a multipart body (RFC 2046 section 5.1).
-func (w *bodyWalker) multipart(contentType, b []byte, depth int) {
+func (w *bodyWalker) multipart(contentType, b []byte, depth int, cut bool) {
 	p := params{b: contentType[len(beforeSemicolon(contentType)):]}
 	boundary := p.find("boundary")
 	if len(boundary) == 0 {
@@ -60,12 +61,12 @@ func (w *bodyWalker) multipart(contentType, b []byte, depth int) {
 			last = true
 		}
 		w.parts++
-		w.bodyPart(one, depth)
+		w.bodyPart(one, depth, cut && !found)
 	}
 }
 
 // bodyPart reads one part: its own headers, a blank line, its content.
-func (w *bodyWalker) bodyPart(b []byte, depth int) {
+func (w *bodyWalker) bodyPart(b []byte, depth int, cut bool) {
 	var contentType []byte
 	encoded := false
 	pos := 0
@@ -77,7 +78,7 @@ func (w *bodyWalker) bodyPart(b []byte, depth int) {
 		pos = next
 		if st == headersEnd {
 			if !encoded && pos < len(b) {
-				w.part(contentType, b[pos:], depth+1)
+				w.part(contentType, b[pos:], depth+1, cut)
 			}
 			return
 		}

@@ -13,6 +13,11 @@ type headers struct {
 // singles are the headers of which a message has one (RFC 3261 section 7.3.1).
 const singles = 1<<hCallID | 1<<hCSeq | 1<<hFrom | 1<<hTo | 1<<hMaxForwards | 1<<hContentLength
 
+// mandatory are the headers that every message has (RFC 3261 section 8.1.1), but
+// for Call-ID, of which an empty one is missing too, and Max-Forwards, which
+// RFC 2543 did not have.
+const mandatory = 1<<hCSeq | 1<<hFrom | 1<<hTo | 1<<hVia
+
 // read takes note of one header. Of a repeated header the first one counts.
 func (h *headers) read(id headerID, v []byte) {
 	m := h.m
@@ -118,17 +123,25 @@ func (h *headers) finish() {
 	if len(m.CallID) == 0 {
 		m.Errs |= MissingCallID
 	}
+	if h.seen&mandatory != mandatory {
+		m.Errs |= h.missing()
+	}
+	if !m.Response && len(m.CSeqMethod) > 0 && !bytes.Equal(m.Method, m.CSeqMethod) {
+		m.Errs |= CSeqMethodMismatch
+	}
+}
+
+// missing are the mandatory headers that did not occur; Call-ID aside.
+func (h *headers) missing() (e Errors) {
 	for _, want := range [...]struct {
 		id  headerID
 		err Errors
 	}{{hCSeq, MissingCSeq}, {hFrom, MissingFrom}, {hTo, MissingTo}, {hVia, MissingVia}} {
 		if h.seen&(1<<want.id) == 0 {
-			m.Errs |= want.err
+			e |= want.err
 		}
 	}
-	if !m.Response && len(m.CSeqMethod) > 0 && !bytes.Equal(m.Method, m.CSeqMethod) {
-		m.Errs |= CSeqMethodMismatch
-	}
+	return e
 }
 
 func (m *Message) cseq(v []byte) {
@@ -262,7 +275,7 @@ func credentials(v []byte) (user, realm []byte) {
 		case realm == nil && foldEqual(name, "realm"):
 			realm = value
 		}
-		if n < 0 {
+		if n < 0 || user != nil && realm != nil {
 			break
 		}
 		v = v[n+1:]

@@ -9,6 +9,7 @@ const (
 	isDigit              // 0-9
 	isAlpha              // A-Z a-z
 	isScheme             // characters of a URI scheme
+	isURIEnd             // what ends the user or the host of a URI: @ : ; ? and white space
 )
 
 var (
@@ -32,7 +33,9 @@ func init() {
 				class[i] |= isScheme
 			}
 		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-			class[i] = isLWS
+			class[i] = isLWS | isURIEnd
+		case c == '@' || c == ':' || c == ';' || c == '?':
+			class[i] = isURIEnd
 		}
 	}
 }
@@ -84,21 +87,20 @@ func cutWord(b []byte) (word, rest []byte, sep int) {
 
 // parseUint reads the decimal number at the start of b. digits is the number
 // of digits; ok is false when there are none or the number exceeds limit, in
-// which case n is limit.
+// which case n is limit. The limit is below 10^18.
 func parseUint(b []byte, limit uint64) (n uint64, digits int, ok bool) {
-	over := false
-	for digits < len(b) && class[b[digits]]&isDigit != 0 {
-		d := uint64(b[digits] - '0')
-		if n > (limit-d)/10 {
-			over, n = true, 0
-		}
-		if !over {
-			n = n*10 + d
+	for digits < len(b) {
+		d := b[digits] - '0'
+		if d > 9 {
+			break
 		}
 		digits++
-	}
-	if over {
-		return limit, digits, false
+		if n = n*10 + uint64(d); n > limit {
+			for digits < len(b) && b[digits]-'0' <= 9 {
+				digits++
+			}
+			return limit, digits, false
+		}
 	}
 	return n, digits, digits > 0
 }

@@ -90,7 +90,7 @@ func (s *Scanner) Scan(dst *Message, b []byte) bool {
 	dst.frameBody(b[body:])
 	if len(dst.Body) > 0 && !h.encoded {
 		w := bodyWalker{m: dst}
-		w.part(dst.ContentType, dst.Body, 0)
+		w.part(dst.ContentType, dst.Body, 0, dst.Errs.Has(ShortBody))
 	}
 	return true
 }

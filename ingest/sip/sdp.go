@@ -92,6 +92,9 @@ func (s *SDP) Streams() []Stream { return s.streams[:s.nstreams] }
 // slice points into the SDP.
 func (s *SDP) Codecs() [][]byte { return s.codecs[:s.ncodecs] }
 
+// PayloadTypes are the RTP payload types of [SDP.Codecs], one for each.
+func (s *SDP) PayloadTypes() []uint8 { return s.payloads[:s.ncodecs] }
+
 // AppendSummary appends one line that a reader of a ladder understands to dst:
 // "audio 10.0.0.1:20000 PCMU,PCMA,telephone-event sendrecv", with ", video
 // 10.0.0.1:20002" for each further stream. Nothing is appended without SDP.
@@ -143,8 +146,9 @@ type sdpReader struct {
 }
 
 // parse fills s from a body. It reports false when a connection or media line
-// cannot be read, or when nothing looks like a session description.
-func (s *SDP) parse(b []byte) bool {
+// cannot be read, or when nothing looks like a session description. The last
+// line of a body that was cut is left out unless it ends.
+func (s *SDP) parse(b []byte, cut bool) bool {
 	r := sdpReader{s: s}
 	s.Has = true
 	lines := 0
@@ -152,8 +156,8 @@ func (s *SDP) parse(b []byte) bool {
 		line := b
 		if n := bytes.IndexByte(b, '\n'); n >= 0 {
 			line, b = b[:n], b[n+1:]
-		} else {
-			b = nil
+		} else if b = nil; cut {
+			break
 		}
 		if len(line) < 2 || line[1] != '=' {
 			continue
@@ -177,15 +181,13 @@ func (s *SDP) parse(b []byte) bool {
 func (r *sdpReader) connection(v []byte) {
 	_, v, _ = cutWord(v)
 	_, v, _ = cutWord(v)
-	addr, _, _ := cutWord(v)
-	if n := bytes.IndexByte(addr, '/'); n >= 0 {
-		addr = addr[:n]
+	n := 0
+	for n < len(v) && class[v[n]]&isLWS == 0 && v[n] != '/' {
+		n++
 	}
-	if len(addr) == 0 {
+	switch addr := v[:n]; {
+	case n == 0:
 		r.bad = true
-		return
-	}
-	switch {
 	case !r.inMedia:
 		r.sessionAddr = addr
 	case r.cur.Addr == nil:
@@ -250,45 +252,44 @@ func (r *sdpReader) formats(v []byte, rtp bool) {
 	}
 }
 
-// attribute reads one a= line.
+// attribute reads one a= line. Names of attributes are in lower case (RFC 8866
+// section 5.13).
 func (r *sdpReader) attribute(v []byte) {
-	name, value := v, []byte(nil)
-	if n := bytes.IndexByte(v, ':'); n >= 0 {
-		name, value = v[:n], v[n+1:]
-	}
-	name = trimRight(name)
-	switch len(name) {
-	case 4:
-		if r.inMedia && foldEqual(name, "rtcp") {
-			r.rtcp(trim(value))
+	switch {
+	case len(v) < 5:
+	case v[0] == 'r' && v[1] == 't':
+		switch {
+		case len(v) > 7 && string(v[:7]) == "rtpmap:":
+			if r.main {
+				r.rtpmap(trimLeft(v[7:]))
+			}
+		case string(v[:5]) == "rtcp:":
+			if r.inMedia {
+				r.rtcp(trimLeft(v[5:]))
+			}
+		case string(trimRight(v)) == "rtcp-mux":
+			r.muxed = r.inMedia
 		}
-	case 5:
-		if r.main && foldEqual(name, "ptime") {
-			n, _, ok := parseUint(trimLeft(value), 65535)
-			if ok {
+	case v[0] == 's':
+		switch string(trimRight(v)) {
+		case "sendrecv":
+			r.direction(SendRecv)
+		case "sendonly":
+			r.direction(SendOnly)
+		}
+	case v[0] == 'r':
+		if string(trimRight(v)) == "recvonly" {
+			r.direction(RecvOnly)
+		}
+	case v[0] == 'i':
+		if string(trimRight(v)) == "inactive" {
+			r.direction(Inactive)
+		}
+	case v[0] == 'p':
+		if r.main && len(v) > 6 && string(v[:6]) == "ptime:" {
+			if n, _, ok := parseUint(trimLeft(v[6:]), 65535); ok {
 				r.s.PTime = uint16(n)
 			}
-		}
-	case 6:
-		if r.main && foldEqual(name, "rtpmap") {
-			r.rtpmap(trim(value))
-		}
-	case 8:
-		switch {
-		case value != nil:
-			if r.inMedia && foldEqual(name, "rtcp-mux") {
-				r.muxed = true
-			}
-		case foldEqual(name, "rtcp-mux"):
-			r.muxed = r.inMedia
-		case foldEqual(name, "sendrecv"):
-			r.direction(SendRecv)
-		case foldEqual(name, "sendonly"):
-			r.direction(SendOnly)
-		case foldEqual(name, "recvonly"):
-			r.direction(RecvOnly)
-		case foldEqual(name, "inactive"):
-			r.direction(Inactive)
 		}
 	}
 }
@@ -319,21 +320,22 @@ func (r *sdpReader) rtcp(v []byte) {
 
 // rtpmap reads "101 telephone-event/8000".
 func (r *sdpReader) rtpmap(v []byte) {
-	format, v, _ := cutWord(v)
-	pt, digits, ok := parseUint(format, 127)
-	if !ok || digits != len(format) {
+	pt, digits, ok := parseUint(v, 127)
+	if !ok || digits == len(v) || class[v[digits]]&isLWS == 0 {
 		return
 	}
-	if n := bytes.IndexByte(v, '/'); n >= 0 {
-		v = v[:n]
+	v = trimLeft(v[digits:])
+	n := 0
+	for n < len(v) && v[n] != '/' && class[v[n]]&isLWS == 0 {
+		n++
 	}
-	if v = trimRight(v); len(v) == 0 {
+	if n == 0 {
 		return
 	}
 	s := r.s
-	for i := range s.payloads[:s.ncodecs] {
-		if s.payloads[i] == uint8(pt) {
-			s.codecs[i] = v
+	for i, other := range s.payloads[:s.ncodecs] {
+		if other == uint8(pt) {
+			s.codecs[i] = v[:n]
 		}
 	}
 }

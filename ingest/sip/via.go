@@ -55,31 +55,32 @@ func viaEnd(v []byte) int {
 // around the slashes, the colon and the semicolons.
 func parseVia(via *Via, v []byte) bool {
 	ok := true
-	for range 2 { // protocol name and version
-		n := bytes.IndexByte(v, '/')
-		if n < 0 {
-			return false
+	if len(v) > 8 && string(v[:8]) == "SIP/2.0/" { // nearly always
+		v = v[8:]
+	} else {
+		for range 2 { // protocol name and version
+			n := bytes.IndexByte(v, '/')
+			if n < 0 {
+				return false
+			}
+			ok = ok && n > 0
+			v = trimLeft(v[n+1:])
 		}
-		ok = ok && n > 0
-		v = trimLeft(v[n+1:])
 	}
 	var sep int
 	via.Transport, v, sep = cutWord(v)
 	ok = ok && sep > 0 && len(via.Transport) > 0
-	sentBy := v
-	if n := bytes.IndexByte(v, ';'); n >= 0 {
-		sentBy, v = v[:n], v[n:]
-	} else {
-		v = nil
-	}
-	sentBy = trimRight(sentBy)
-	host, port, n, hostOK := parseHostPort(sentBy)
-	ok = ok && hostOK
-	if n < len(sentBy) || class[lastByte(host)]&isLWS != 0 || !hostOK {
+	host, port, n, hostOK := parseHostPort(v)
+	if !hostOK || n < len(v) && v[n] != ';' {
+		n = bytes.IndexByte(v, ';')
+		if n < 0 {
+			n = len(v)
+		}
 		// White space around the colon, which RFC 3261 allows here.
-		host, port, hostOK = looseHostPort(sentBy, host)
-		ok = hostOK
+		host, port, hostOK = looseHostPort(trimRight(v[:n]), host)
+		ok = ok && hostOK
 	}
+	v = v[n:]
 	via.Host, via.Port = host, port
 	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
 		via.Host = host[1 : len(host)-1]
@@ -108,19 +109,12 @@ func parseVia(via *Via, v []byte) bool {
 func looseHostPort(sentBy, host []byte) ([]byte, uint16, bool) {
 	colon := bytes.LastIndexByte(sentBy, ':')
 	if colon < 0 || colon < bytes.IndexByte(sentBy, ']') {
-		return trimRight(host), 0, false
+		return host, 0, len(sentBy) > 0 && len(sentBy) == len(host)
 	}
 	name, port := trimRight(sentBy[:colon]), trimLeft(sentBy[colon+1:])
 	v, digits, ok := parseUint(port, 65535)
 	if !ok || digits != len(port) || len(name) == 0 || name[0] != '[' && bytes.IndexByte(name, ':') >= 0 {
-		return trimRight(host), 0, false
+		return host, 0, false
 	}
 	return name, uint16(v), bytes.IndexByte(name, ' ') < 0
-}
-
-func lastByte(b []byte) byte {
-	if len(b) == 0 {
-		return 0
-	}
-	return b[len(b)-1]
 }

@@ -1,0 +1,134 @@
+package ingest
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/heplake/heplake/ingest/sip"
+)
+
+// mediaIndex knows which call a media address belongs to, from the SDP that
+// has gone by: RTCP and RTP whose sender names no call are correlated by it.
+// All workers share it, as media is often reported by another agent than SIP.
+type mediaIndex struct {
+	mu sync.RWMutex
+	// Two generations: what was not used for a whole one is forgotten.
+	young, old map[netip.AddrPort]*mediaCall
+}
+
+// mediaCall is what SDP said about an address.
+type mediaCall struct {
+	callID, correlation string
+	// codecs are the names by payload type.
+	codecs [128]string
+}
+
+// maxMediaAddresses bounds a generation: two addresses for each party of a call.
+const maxMediaAddresses = 200_000
+
+// learn takes the addresses of a message's SDP.
+func (x *mediaIndex) learn(m *sip.Message, correlation []byte) {
+	if !m.SDP.Has || len(m.CallID) == 0 {
+		return
+	}
+	var call *mediaCall
+	for _, s := range m.SDP.Streams() {
+		if s.Port == 0 {
+			continue
+		}
+		addr, err := netip.ParseAddr(string(s.Addr))
+		if err != nil {
+			continue // a name, or nothing
+		}
+		rtcp := addr
+		if len(s.RTCPAddr) > 0 {
+			if a, err := netip.ParseAddr(string(s.RTCPAddr)); err == nil {
+				rtcp = a
+			}
+		}
+		for _, key := range [2]netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), s.Port), netip.AddrPortFrom(rtcp.Unmap(), s.RTCPPort)} {
+			if key.Port() == 0 || x.knows(key, m.CallID) {
+				continue
+			}
+			if call == nil {
+				call = newMediaCall(m, correlation)
+			}
+			x.put(key, call)
+		}
+	}
+}
+
+func newMediaCall(m *sip.Message, correlation []byte) *mediaCall {
+	c := &mediaCall{callID: string(m.CallID), correlation: string(correlation)}
+	names := m.SDP.Codecs()
+	for i, pt := range m.SDP.PayloadTypes() {
+		if int(pt) < len(c.codecs) && i < len(names) {
+			c.codecs[pt] = string(names[i])
+		}
+	}
+	return c
+}
+
+// knows tells whether the address is known to be the call's, so that a
+// retransmission or the same SDP on the next hop costs no memory.
+func (x *mediaIndex) knows(key netip.AddrPort, callID []byte) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c, ok := x.young[key]
+	return ok && c.callID == string(callID)
+}
+
+func (x *mediaIndex) put(key netip.AddrPort, c *mediaCall) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.young == nil || len(x.young) >= maxMediaAddresses {
+		x.old, x.young = x.young, make(map[netip.AddrPort]*mediaCall)
+	}
+	x.young[key] = c
+}
+
+// find returns the call of the first of the addresses that has one; nil when
+// none has.
+func (x *mediaIndex) find(keys ...netip.AddrPort) *mediaCall {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, key := range keys {
+		key = netip.AddrPortFrom(key.Addr().Unmap(), key.Port())
+		if c := x.young[key]; c != nil {
+			return c
+		}
+		if c := x.old[key]; c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// codec is the name of the payload type, or of the call's first codec when
+// the type is unknown (negative).
+func (c *mediaCall) codec(payloadType int) string {
+	if payloadType >= 0 && payloadType < len(c.codecs) {
+		return c.codecs[payloadType]
+	}
+	return ""
+}
+
+// clockRates are the RTP clocks that are not 8 kHz, by lower-case codec name
+// (RFC 3551, RFC 7587, RFC 4867, RFC 3047).
+var clockRates = map[string]int{
+	"opus": 48000, "amr-wb": 16000, "evs": 16000, "g7221": 16000, "speex": 8000, "l16": 44100, "mpa": 90000,
+	"h264": 90000, "h265": 90000, "vp8": 90000, "vp9": 90000, "h263": 90000, "h261": 90000, "av1": 90000,
+}
+
+// clock is the RTP clock rate of a codec in Hz, 0 when the codec is unknown.
+func clock(codec string) int {
+	if codec == "" {
+		return 0
+	}
+	if hz, ok := clockRates[strings.ToLower(codec)]; ok {
+		return hz
+	}
+	const narrowband = 8000
+	return narrowband
+}
