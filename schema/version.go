@@ -18,5 +18,8 @@ func Hash() string {
 	for _, t := range Tables() {
 		_, _ = io.WriteString(h, t.CreateSQL(Options{})+";\n")
 	}
+	for _, v := range Views() {
+		_, _ = io.WriteString(h, v.CreateSQL(Options{})+";\n")
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }

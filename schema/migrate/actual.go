@@ -1,0 +1,177 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/heplake/heplake/schema"
+)
+
+// table is a table or view as ClickHouse has it.
+type table struct {
+	engine  string
+	comment string
+	// partitionKey and sortingKey have no outer parentheses.
+	partitionKey, sortingKey string
+	// ttl is "" when rows stay for ever.
+	ttl      string
+	settings map[string]string
+	// asSelect is the query of a view.
+	asSelect string
+	columns  []column
+	indexes  map[string]index
+}
+
+type column struct {
+	name, typ, codec, comment string
+	// key: a part of the sorting, primary or partition key.
+	key bool
+}
+
+type index struct {
+	typ, expr   string
+	granularity uint64
+}
+
+func (t *table) column(name string) (column, bool) {
+	for _, c := range t.columns {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return column{}, false
+}
+
+// state is a database as ClickHouse has it.
+type state struct {
+	exists bool
+	tables map[string]*table
+}
+
+// readState reads the database's state from the system tables.
+func readState(ctx context.Context, db DB, database string) (state, error) {
+	s := state{tables: map[string]*table{}}
+	lit := schema.Quote(database)
+	err := each(ctx, db, "SELECT name FROM system.databases WHERE name = "+lit, func(scan scanFunc) error {
+		s.exists = true
+		var name string
+		return scan(&name)
+	})
+	if err != nil || !s.exists {
+		return s, err
+	}
+	err = each(ctx, db, "SELECT name, engine, engine_full, comment, partition_key, sorting_key, as_select FROM system.tables WHERE database = "+lit,
+		func(scan scanFunc) error {
+			var name, full string
+			t := &table{indexes: map[string]index{}}
+			if err := scan(&name, &t.engine, &full, &t.comment, &t.partitionKey, &t.sortingKey, &t.asSelect); err != nil {
+				return err
+			}
+			clauses := splitEngine(full)
+			t.ttl, t.settings = clauses["TTL"], splitSettings(clauses["SETTINGS"])
+			s.tables[name] = t
+			return nil
+		})
+	if err != nil {
+		return s, err
+	}
+	err = each(ctx, db, `SELECT table, name, type, compression_codec, comment,
+	is_in_partition_key OR is_in_sorting_key OR is_in_primary_key
+FROM system.columns WHERE database = `+lit+` ORDER BY table, position`,
+		func(scan scanFunc) error {
+			var in string
+			var c column
+			if err := scan(&in, &c.name, &c.typ, &c.codec, &c.comment, &c.key); err != nil {
+				return err
+			}
+			if t := s.tables[in]; t != nil {
+				t.columns = append(t.columns, c)
+			}
+			return nil
+		})
+	if err != nil {
+		return s, err
+	}
+	err = each(ctx, db, "SELECT table, name, type_full, expr, granularity FROM system.data_skipping_indices WHERE database = "+lit,
+		func(scan scanFunc) error {
+			var in, name string
+			var i index
+			if err := scan(&in, &name, &i.typ, &i.expr, &i.granularity); err != nil {
+				return err
+			}
+			if t := s.tables[in]; t != nil {
+				t.indexes[name] = i
+			}
+			return nil
+		})
+	return s, err
+}
+
+// record is the newest row of the meta table.
+type record struct {
+	version      uint32
+	hash, binary string
+}
+
+// readRecord returns the newest record; the zero record when there is none.
+func readRecord(ctx context.Context, db DB, database string) (record, error) {
+	var r record
+	err := each(ctx, db, fmt.Sprintf("SELECT schema_version, schema_hash, binary_version FROM %s ORDER BY schema_version DESC, time DESC LIMIT 1",
+		qualified(database, metaTable)),
+		func(scan scanFunc) error { return scan(&r.version, &r.hash, &r.binary) })
+	return r, err
+}
+
+// normalise has ClickHouse print SELECT expressions its own way, so that two
+// ways of writing the same expression compare equal.
+func normalise(ctx context.Context, db DB, selects []string) ([]string, error) {
+	if len(selects) == 0 {
+		return nil, nil
+	}
+	lits := make([]string, len(selects))
+	for i, s := range selects {
+		lits[i] = schema.Quote(s)
+	}
+	var out []string
+	err := each(ctx, db, "SELECT arrayMap(q -> formatQuerySingleLine(q), ["+strings.Join(lits, ", ")+"])",
+		func(scan scanFunc) error { return scan(&out) })
+	if err == nil && len(out) != len(selects) {
+		err = fmt.Errorf("migrate: %d expressions came back for %d", len(out), len(selects))
+	}
+	return out, err
+}
+
+// describe returns the columns that a query has; only names and types are set.
+func describe(ctx context.Context, db DB, query string) ([]column, error) {
+	var out []column
+	err := each(ctx, db, "DESCRIBE TABLE ("+query+") SETTINGS describe_compact_output = 1", func(scan scanFunc) error {
+		var c column
+		if err := scan(&c.name, &c.typ); err != nil {
+			return err
+		}
+		out = append(out, c)
+		return nil
+	})
+	return out, err
+}
+
+type scanFunc func(dest ...any) error
+
+// each calls fn for each row of the query's result.
+func each(ctx context.Context, db DB, query string, fn func(scan scanFunc) error) error {
+	rows, err := db.Query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("migrate: read the present schema: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return fmt.Errorf("migrate: read the present schema: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("migrate: read the present schema: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/heplake/heplake/schema"
+)
+
+// metaTable says who migrated the database to what, newest last.
+const metaTable = "meta"
+
+// background lets a statement return before ClickHouse has gone through the
+// rows already stored; reads see the change at once.
+const background = "mutations_sync = 0, alter_sync = 0"
+
+// fixedSettings are the table settings that ClickHouse sets at CREATE alone.
+var fixedSettings = []string{"index_granularity", "index_granularity_bytes"}
+
+// Plan compares the database with the declared schema and returns what is to be
+// run; it changes nothing. The error wraps ErrNewerSchema when a newer binary
+// has migrated the database, and is a joined list of *ConflictError when the
+// tables differ in ways that cannot be changed in place.
+func Plan(ctx context.Context, db DB, o schema.Options) (Steps, error) {
+	p := planner{ctx: ctx, db: db, opt: o, database: o.DatabaseName(), views: declaredViews(o)}
+	if err := p.plan(); err != nil {
+		return Steps{}, err
+	}
+	return p.steps, nil
+}
+
+type planner struct {
+	ctx      context.Context
+	db       DB
+	opt      schema.Options
+	database string
+	views    []view
+
+	actual    state
+	steps     Steps
+	conflicts []error
+	// columnsChanged: views must be made anew, as a view keeps the columns and
+	// types that it had when it was made.
+	columnsChanged bool
+}
+
+func (p *planner) plan() error {
+	var err error
+	if p.actual, err = readState(p.ctx, p.db, p.database); err != nil {
+		return err
+	}
+	if !p.actual.exists {
+		p.steps.add("the database", "CREATE DATABASE IF NOT EXISTS `%s` ENGINE = Atomic", p.database)
+	}
+	if err := p.record(); err != nil {
+		return err
+	}
+	for _, t := range schema.Tables() {
+		have, ok := p.actual.tables[t.Name]
+		if !ok {
+			p.steps.add("table "+t.Name+": "+t.Doc, "%s", t.CreateSQL(p.opt))
+			p.columnsChanged = true
+			continue
+		}
+		if err := p.table(t, have); err != nil {
+			return err
+		}
+	}
+	if err := p.planViews(); err != nil {
+		return err
+	}
+	return errors.Join(p.conflicts...)
+}
+
+// record plans the row of the meta table. It comes before the changes, so that
+// an older binary keeps off a migration that is under way.
+func (p *planner) record() error {
+	var last record
+	if p.actual.tables[metaTable] == nil {
+		p.steps.add("table meta: who migrated the schema to what", `CREATE TABLE IF NOT EXISTS %s
+(
+    `+"`time` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the migration began.',\n"+
+			"    `schema_version` UInt32 COMMENT 'Version of the declared schema.',\n"+
+			"    `schema_hash` String COMMENT 'Hash of the declared schema.',\n"+
+			"    `binary_version` String COMMENT 'Version of heplake that migrated.'\n"+`)
+ENGINE = MergeTree
+ORDER BY (schema_version, time)
+COMMENT 'Migrations of the schema, newest last.'`, p.name(metaTable))
+	} else {
+		var err error
+		if last, err = readRecord(p.ctx, p.db, p.database); err != nil {
+			return err
+		}
+	}
+	if last.version > schema.Version {
+		return &NewerSchemaError{Database: p.database, Recorded: last.version, Known: schema.Version, Binary: last.binary}
+	}
+	if hash := schema.Hash(); last.version != schema.Version || last.hash != hash {
+		p.steps.add(fmt.Sprintf("record schema version %d", schema.Version),
+			"INSERT INTO %s (schema_version, schema_hash, binary_version) SELECT %d, %s, %s",
+			p.name(metaTable), schema.Version, schema.Quote(hash), schema.Quote(binaryVersion()))
+	}
+	return nil
+}
+
+// table plans the changes of a table that is there.
+func (p *planner) table(t *schema.Table, have *table) error {
+	if !strings.HasSuffix(have.engine, "MergeTree") {
+		p.conflict(t, "engine", have.engine, "MergeTree")
+		return nil
+	}
+	ttl := ""
+	if days := p.opt.TTLDaysOf(t); days > 0 {
+		ttl = t.TTL(days)
+	}
+	if err := p.expressions(t, have, &ttl); err != nil {
+		return err
+	}
+	p.tableSettings(t, have)
+	p.columns(t, have)
+	p.indexes(t, have)
+	switch {
+	case ttl == have.ttl:
+	case ttl == "":
+		p.alter(t, "keep rows for ever", "REMOVE TTL")
+	default:
+		p.alter(t, fmt.Sprintf("keep rows for %d days (was: %s)", p.opt.TTLDaysOf(t), orNone(have.ttl)),
+			"MODIFY TTL %s SETTINGS %s", ttl, background)
+	}
+	if have.comment != t.Doc {
+		p.alter(t, "comment", "MODIFY COMMENT %s", schema.Quote(t.Doc))
+	}
+	return nil
+}
+
+// expressions checks the keys and has ClickHouse print the TTL its way.
+func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
+	selects := []string{
+		"SELECT " + t.PartitionBy, "SELECT " + have.partitionKey,
+		"SELECT " + t.OrderBy, "SELECT (" + have.sortingKey + ")",
+	}
+	if *ttl != "" {
+		selects = append(selects, "SELECT "+*ttl)
+	}
+	n, err := normalise(p.ctx, p.db, selects)
+	if err != nil {
+		return err
+	}
+	if n[0] != n[1] {
+		p.conflict(t, "partition key", have.partitionKey, t.PartitionBy)
+	}
+	if n[2] != n[3] {
+		p.conflict(t, "sorting key", "("+have.sortingKey+")", t.OrderBy)
+	}
+	if *ttl != "" {
+		*ttl = strings.TrimPrefix(n[4], "SELECT ")
+	}
+	return nil
+}
+
+func (p *planner) tableSettings(t *schema.Table, have *table) {
+	for _, s := range t.Settings() {
+		was := have.settings[s.Name]
+		switch {
+		case was == s.Value:
+		case slices.Contains(fixedSettings, s.Name):
+			p.steps.Notes = append(p.steps.Notes, fmt.Sprintf("table %s keeps %s = %s, as it was created; a new table would have %s",
+				t.Name, s.Name, orNone(was), s.Value))
+		default:
+			p.alter(t, fmt.Sprintf("setting %s (was: %s)", s.Name, orNone(was)), "MODIFY SETTING %s = %s", s.Name, s.Value)
+		}
+	}
+}
+
+func (p *planner) columns(t *schema.Table, have *table) {
+	after := "FIRST"
+	for _, c := range t.Columns {
+		was, ok := have.column(c.Name)
+		if !ok {
+			p.alter(t, "column "+c.Name+": "+c.Doc, "ADD COLUMN IF NOT EXISTS %s %s SETTINGS %s", c.Definition(), after, schema.QuerySettings)
+			p.columnsChanged = true
+		} else {
+			p.column(t, c, was)
+		}
+		after = "AFTER `" + c.Name + "`"
+	}
+}
+
+func (p *planner) column(t *schema.Table, c schema.Column, was column) {
+	if typ := c.Kind.SQLType(); was.typ != typ {
+		if was.key || !widens(was.typ, typ) {
+			p.conflict(t, "type of column "+c.Name, was.typ, typ)
+			return
+		}
+		p.alter(t, fmt.Sprintf("column %s: %s was %s; stored rows are rewritten in the background", c.Name, typ, was.typ),
+			"MODIFY COLUMN `%s` %s SETTINGS %s, %s", c.Name, typ, schema.QuerySettings, background)
+		p.columnsChanged = true
+	}
+	if codec := "CODEC(" + c.CodecSQL() + ")"; was.codec != codec {
+		p.alter(t, fmt.Sprintf("column %s: %s was %s; new parts have it", c.Name, codec, orNone(was.codec)),
+			"MODIFY COLUMN `%s` %s SETTINGS %s", c.Name, codec, schema.QuerySettings)
+	}
+	if was.comment != c.Doc {
+		p.alter(t, "column "+c.Name+": comment", "COMMENT COLUMN `%s` %s", c.Name, schema.Quote(c.Doc))
+	}
+}
+
+func (p *planner) indexes(t *schema.Table, have *table) {
+	for _, c := range t.Columns {
+		want, name := c.IndexDefinition(), c.IndexName()
+		was, ok := have.indexes[name]
+		switch {
+		case want == "" && ok:
+			p.alter(t, "column "+c.Name+": its index is no longer wanted", "DROP INDEX IF EXISTS %s SETTINGS %s", name, background)
+		case want == "":
+		case !ok:
+			p.alter(t, "column "+c.Name+": index; stored rows are indexed in the background",
+				"ADD %s, MATERIALIZE INDEX %s SETTINGS %s", want, name, background)
+		case was.typ != c.Index || strings.Trim(was.expr, "`") != c.Name || was.granularity != 1:
+			p.alter(t, fmt.Sprintf("column %s: index was %s; stored rows are indexed anew in the background", c.Name, was.typ),
+				"DROP INDEX %s, ADD %s, MATERIALIZE INDEX %s SETTINGS %s", name, want, name, background)
+		}
+	}
+}
+
+func (p *planner) alter(t *schema.Table, reason, format string, args ...any) {
+	p.steps.add("table "+t.Name+", "+reason, "ALTER TABLE %s %s", p.name(t.Name), fmt.Sprintf(format, args...))
+}
+
+func (p *planner) conflict(t *schema.Table, what, actual, desired string) {
+	p.conflicts = append(p.conflicts, &ConflictError{Database: p.database, Table: t.Name, What: what, Actual: actual, Desired: desired})
+}
+
+func (p *planner) name(table string) string { return qualified(p.database, table) }
+
+func qualified(database, table string) string { return "`" + database + "`.`" + table + "`" }
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// binaryVersion is the version stamped into the binary by the Go tool.
+func binaryVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
