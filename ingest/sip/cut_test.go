@@ -119,9 +119,9 @@ func TestMessageLength(t *testing.T) {
 		{"BYE sip:a SIP/2.0\r\n", 0, false},
 		{"BYE sip:a SIP/2.0\r\n\r\nrest", 21, true}, // no Content-Length
 		{"BYE sip:a SIP/2.0\nl : 2\n\nabc", 27, true},
-		{"BYE sip:a SIP/2.0\nL:\n 2\n\nabc", 28, true},
+		{"BYE sip:a SIP/2.0\nL:\n 2\n\nabc", 27, true},
 		{"BYE sip:a SIP/2.0\nl: 1\nContent-Length: 3\n\nabc", 43, true}, // the first one counts
-		{"BYE sip:a SIP/2.0\nl: -3\n\nabc", 26, true},                   // none that could be used
+		{"BYE sip:a SIP/2.0\nl: -3\n\nabc", 25, true},                   // none that could be used
 		{"BYE sip:a SIP/2.0\nl: 99999999999999999999\n\nabc", 0, false},
 		{"BYE sip:a SIP/2.0\nno colon\n\nabc", 28, true},
 	} {

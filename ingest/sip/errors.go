@@ -65,7 +65,8 @@ const (
 	// TrailingBytes: more bytes than Content-Length promises. Line ends, blanks
 	// and NULs, with which some senders pad, do not count.
 	TrailingBytes
-	// BadMultipart: a multipart body whose parts cannot be told apart.
+	// BadMultipart: a multipart body whose parts cannot be told apart. This and
+	// the following two are not set with ShortBody, which explains them.
 	BadMultipart
 	// BadSDP: a session description whose connection or first media line cannot
 	// be read.

@@ -90,7 +90,11 @@ func (s *Scanner) Scan(dst *Message, b []byte) bool {
 	dst.frameBody(b[body:])
 	if len(dst.Body) > 0 && !h.encoded {
 		w := bodyWalker{m: dst}
-		w.part(dst.ContentType, dst.Body, 0, dst.Errs.Has(ShortBody))
+		short := dst.Errs.Has(ShortBody)
+		w.part(dst.ContentType, dst.Body, 0, short)
+		if short { // says it all
+			dst.Errs &^= BadMultipart | BadSDP | BadISUP
+		}
 	}
 	return true
 }

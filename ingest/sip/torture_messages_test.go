@@ -516,3 +516,10 @@ Content-Length: 0
 func withLength(headers, body string) string {
 	return fmt.Sprintf("%sContent-Length: %d\n\n%s", headers, len(wire(body)), body)
 }
+
+// bare corrects the Content-Length of a message that keeps its bare line feeds.
+func bare(s string) string {
+	end := strings.Index(s, "\n\n")
+	at := strings.LastIndex(s[:end], "Content-Length: ")
+	return fmt.Sprintf("%sContent-Length: %d%s", s[:at], len(s)-end-2, s[end:])
+}
