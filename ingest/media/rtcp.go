@@ -157,7 +157,7 @@ func (d *Decoder) blocks(b []byte, count int, c *compound, typ string, clockRate
 		r.SSRC = binary.BigEndian.Uint32(b)
 		r.FractionLost = ratio256(b[4])
 		r.Lost = signed24(int64(binary.BigEndian.Uint32(b[4:]) & 0xffffff))
-		r.HighestSeq = binary.BigEndian.Uint32(b[12:])
+		r.HighestSeq = binary.BigEndian.Uint32(b[8:])
 		r.jitter(binary.BigEndian.Uint32(b[12:]), clockRate)
 		r.LSR = binary.BigEndian.Uint32(b[16:])
 		r.DLSR = binary.BigEndian.Uint32(b[20:])

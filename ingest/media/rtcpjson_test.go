@@ -58,6 +58,11 @@ func TestRTCPJSONForms(t *testing.T) {
 			[]want{{TypeRR, SourceRTCP, 0, 9, 8388607, 0, 0}},
 		},
 		{
+			"most negative loss",
+			`{"ssrc":9,"type":201,"report_blocks":[{"packets_lost":8388608}]}`,
+			[]want{{TypeRR, SourceRTCP, 0, 9, -8388608, 0, 0}},
+		},
+		{
 			"SSRC printed as signed",
 			`{"ssrc":-1,"type":201,"report_blocks":[{"source_ssrc":-2}]}`,
 			[]want{{TypeRR, SourceRTCP, 0xfffffffe, 0xffffffff, 0, 0, 0}},
