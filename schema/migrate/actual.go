@@ -112,14 +112,16 @@ FROM system.columns WHERE database = `+lit+` ORDER BY table, position`,
 type record struct {
 	version      uint32
 	hash, binary string
+	// done: the migration went through; else it began and no more is known.
+	done bool
 }
 
 // readRecord returns the newest record; the zero record when there is none.
 func readRecord(ctx context.Context, db DB, database string) (record, error) {
 	var r record
-	err := each(ctx, db, fmt.Sprintf("SELECT schema_version, schema_hash, binary_version FROM %s ORDER BY schema_version DESC, time DESC LIMIT 1",
+	err := each(ctx, db, fmt.Sprintf("SELECT schema_version, schema_hash, binary_version, done FROM %s ORDER BY schema_version DESC, time DESC, done DESC LIMIT 1",
 		qualified(database, metaTable)),
-		func(scan scanFunc) error { return scan(&r.version, &r.hash, &r.binary) })
+		func(scan scanFunc) error { return scan(&r.version, &r.hash, &r.binary, &r.done) })
 	return r, err
 }
 
@@ -139,20 +141,6 @@ func normalise(ctx context.Context, db DB, selects []string) ([]string, error) {
 	if err == nil && len(out) != len(selects) {
 		err = fmt.Errorf("migrate: %d expressions came back for %d", len(out), len(selects))
 	}
-	return out, err
-}
-
-// describe returns the columns that a query has; only names and types are set.
-func describe(ctx context.Context, db DB, query string) ([]column, error) {
-	var out []column
-	err := each(ctx, db, "DESCRIBE TABLE ("+query+") SETTINGS describe_compact_output = 1", func(scan scanFunc) error {
-		var c column
-		if err := scan(&c.name, &c.typ); err != nil {
-			return err
-		}
-		out = append(out, c)
-		return nil
-	})
 	return out, err
 }
 

@@ -111,7 +111,7 @@ func TestEmptyServer(t *testing.T) {
 			t.Errorf("table %s has %s columns, want %d", table.Name, got, len(table.Columns))
 		}
 	}
-	if got := value(t, conn, "SELECT schema_version FROM "+o.Database+".meta"); got != fmt.Sprint(schema.Version) {
+	if got := value(t, conn, "SELECT max(schema_version) FROM "+o.Database+".meta WHERE done"); got != fmt.Sprint(schema.Version) {
 		t.Errorf("recorded version is %s, want %d", got, schema.Version)
 	}
 }
@@ -174,8 +174,9 @@ func TestDroppedColumnComesBack(t *testing.T) {
 	exec(t, conn, "INSERT INTO "+o.Database+".sip (time, call_id, diversion, raw) SELECT now64(6), toString(number), 'd', 'raw' FROM numbers(100)")
 	exec(t, conn, "ALTER TABLE "+o.Database+".sip DROP COLUMN diversion")
 	s := plan(t, conn, o)
-	// The views are made anew, as they keep the columns that they began with.
-	if len(s.Statements) != 1+len(schema.Views()) || !strings.Contains(s.Statements[0].SQL, "ADD COLUMN IF NOT EXISTS `diversion`") || !strings.Contains(s.Statements[0].SQL, "AFTER `auth_user`") {
+	// Around it are two records, and the views anew: they keep the types that
+	// they began with.
+	if len(s.Statements) != 3+len(schema.Views()) || !strings.Contains(s.Statements[1].SQL, "ADD COLUMN IF NOT EXISTS `diversion`") || !strings.Contains(s.Statements[1].SQL, "AFTER `auth_user`") {
 		t.Fatalf("plan is\n%s", s)
 	}
 	apply(t, conn, s)
@@ -294,7 +295,8 @@ func TestResumesAfterFailure(t *testing.T) {
 		if !strings.Contains(err.Error(), fmt.Sprintf("step %d of %d", n+1, len(s.Statements))) {
 			t.Fatalf("error %q does not name step %d", err, n+1)
 		}
-		if left := len(plan(t, conn, o).Statements); left != len(s.Statements)-n {
+		// The views are made again until all is done.
+		if left, want := len(plan(t, conn, o).Statements), len(s.Statements)-n; left < want || left > want+len(schema.Views()) {
 			t.Fatalf("%d of %d statements ran and %d are left", n, len(s.Statements), left)
 		}
 		if n > all {
@@ -302,6 +304,9 @@ func TestResumesAfterFailure(t *testing.T) {
 		}
 	}
 	wantEmpty(t, conn, o)
+	if got := value(t, conn, "SELECT arrayStringConcat(groupArray(toString(done)), ' ') FROM (SELECT done FROM "+o.Database+".meta ORDER BY time)"); got != "false true" {
+		t.Errorf("records are %q, want one begun and one done", got)
+	}
 	if got := value(t, conn, "SELECT count() FROM "+o.Database+".sip"); got != "3000" {
 		t.Errorf("%s rows, want 3000", got)
 	}
@@ -348,7 +353,6 @@ func TestViews(t *testing.T) {
 		{"comment", "", view{"v", "It's a view.", query}, 1},
 		{"query", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 1},
 		{"the same star", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 0},
-		{"a column more", "ALTER TABLE " + sip + " ADD COLUMN more UInt8", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 1},
 		{"changed by hand", "CREATE OR REPLACE VIEW " + o.Database + ".v AS SELECT 1", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 1},
 	}
 	for _, tt := range tests {

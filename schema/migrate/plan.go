@@ -53,12 +53,17 @@ func (p *planner) plan() error {
 	if p.actual, err = readState(p.ctx, p.db, p.database); err != nil {
 		return err
 	}
-	if !p.actual.exists {
-		p.steps.add("the database", "CREATE DATABASE IF NOT EXISTS `%s` ENGINE = Atomic", p.database)
+	var last record
+	if p.actual.tables[metaTable] != nil {
+		if last, err = readRecord(p.ctx, p.db, p.database); err != nil {
+			return err
+		}
 	}
-	if err := p.record(); err != nil {
-		return err
+	if last.version > schema.Version {
+		return &NewerSchemaError{Database: p.database, Recorded: last.version, Known: schema.Version, Binary: last.binary}
 	}
+	// An interrupted migration may have changed columns and left the views.
+	p.columnsChanged = !last.done
 	for _, t := range schema.Tables() {
 		have, ok := p.actual.tables[t.Name]
 		if !ok {
@@ -73,38 +78,57 @@ func (p *planner) plan() error {
 	if err := p.planViews(); err != nil {
 		return err
 	}
-	return errors.Join(p.conflicts...)
+	if len(p.conflicts) > 0 {
+		return errors.Join(p.conflicts...)
+	}
+	p.frame(last)
+	return nil
 }
 
-// record plans the row of the meta table. It comes before the changes, so that
-// an older binary keeps off a migration that is under way.
-func (p *planner) record() error {
-	var last record
+// frame puts the database, the meta table and its records around the changes.
+// That a migration began is recorded before them, so that an older binary keeps
+// off while it is under way; that it is done, after them.
+func (p *planner) frame(last record) {
+	changes := p.steps.Statements
+	p.steps.Statements = nil
+	if !p.actual.exists {
+		p.steps.add("the database", "CREATE DATABASE IF NOT EXISTS `%s` ENGINE = Atomic", p.database)
+	}
 	if p.actual.tables[metaTable] == nil {
-		p.steps.add("table meta: who migrated the schema to what", `CREATE TABLE IF NOT EXISTS %s
+		p.steps.add("table meta: who migrated the schema to what", "%s", metaSQL(p.name(metaTable)))
+	}
+	now := record{version: schema.Version, hash: schema.Hash(), binary: binaryVersion()}
+	same := last.version == now.version && last.hash == now.hash
+	recorded := !same || !last.done || p.columnsChanged
+	if recorded && (!same || last.done) {
+		p.addRecord("the migration begins", now)
+	}
+	p.steps.Statements = append(p.steps.Statements, changes...)
+	if recorded {
+		now.done = true
+		p.addRecord("the migration is done", now)
+	}
+}
+
+func (p *planner) addRecord(reason string, r record) {
+	p.steps.add(fmt.Sprintf("schema version %d: %s", r.version, reason),
+		"INSERT INTO %s (schema_version, schema_hash, binary_version, done) SELECT %d, %s, %s, %v",
+		p.name(metaTable), r.version, schema.Quote(r.hash), schema.Quote(r.binary), r.done)
+}
+
+// metaSQL creates the meta table.
+func metaSQL(name string) string {
+	return "CREATE TABLE IF NOT EXISTS " + name + `
 (
-    `+"`time` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the migration began.',\n"+
-			"    `schema_version` UInt32 COMMENT 'Version of the declared schema.',\n"+
-			"    `schema_hash` String COMMENT 'Hash of the declared schema.',\n"+
-			"    `binary_version` String COMMENT 'Version of heplake that migrated.'\n"+`)
+    time DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'When this was recorded.',
+    schema_version UInt32 COMMENT 'Version of the declared schema.',
+    schema_hash String COMMENT 'Hash of the declared schema.',
+    binary_version String COMMENT 'Version of the heplake that migrated.',
+    done Bool COMMENT 'false when a migration begins, true when it is done.'
+)
 ENGINE = MergeTree
 ORDER BY (schema_version, time)
-COMMENT 'Migrations of the schema, newest last.'`, p.name(metaTable))
-	} else {
-		var err error
-		if last, err = readRecord(p.ctx, p.db, p.database); err != nil {
-			return err
-		}
-	}
-	if last.version > schema.Version {
-		return &NewerSchemaError{Database: p.database, Recorded: last.version, Known: schema.Version, Binary: last.binary}
-	}
-	if hash := schema.Hash(); last.version != schema.Version || last.hash != hash {
-		p.steps.add(fmt.Sprintf("record schema version %d", schema.Version),
-			"INSERT INTO %s (schema_version, schema_hash, binary_version) SELECT %d, %s, %s",
-			p.name(metaTable), schema.Version, schema.Quote(hash), schema.Quote(binaryVersion()))
-	}
-	return nil
+COMMENT 'Migrations of the schema: each when it began and when it was done.'`
 }
 
 // table plans the changes of a table that is there.

@@ -1,8 +1,6 @@
 package migrate
 
 import (
-	"slices"
-
 	"github.com/heplake/heplake/schema"
 )
 
@@ -25,8 +23,8 @@ func declaredViews(o schema.Options) []view {
 	return out
 }
 
-// planViews plans the views that are missing, that read otherwise, or whose
-// columns are no longer those of their query.
+// planViews plans the views that are missing or read otherwise, and all of them
+// when columns changed: a view keeps the types that it had when it was made.
 func (p *planner) planViews() error {
 	for _, v := range p.views {
 		have := p.actual.tables[v.name]
@@ -38,24 +36,17 @@ func (p *planner) planViews() error {
 			p.conflicts = append(p.conflicts, &ConflictError{Database: p.database, Table: v.name, What: "engine", Actual: have.engine, Desired: "View"})
 			continue
 		case p.columnsChanged:
-			p.createView(v, "the tables' columns changed")
+			p.createView(v, "columns that it reads may have changed")
 			continue
 		}
 		want, err := normalise(p.ctx, p.db, []string{v.query})
 		if err != nil {
 			return err
 		}
-		if want[0] != have.asSelect {
+		switch {
+		case want[0] != have.asSelect:
 			p.createView(v, "its query changed")
-			continue
-		}
-		columns, err := describe(p.ctx, p.db, v.query)
-		if err != nil {
-			return err
-		}
-		if !slices.EqualFunc(columns, have.columns, func(a, b column) bool { return a.name == b.name && a.typ == b.typ }) {
-			p.createView(v, "the tables' columns changed")
-		} else if have.comment != v.doc {
+		case have.comment != v.doc:
 			p.createView(v, "comment")
 		}
 	}
