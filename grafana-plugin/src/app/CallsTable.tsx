@@ -51,7 +51,11 @@ function columnsFor(theme: GrafanaTheme2, timeZone: string, rows: CallRow[]): Ar
   const columns: Array<TableColumn<CallRow> | false> = [
     {
       name: 'Start',
-      cell: (r) => dateTimeFormat(r.start, { timeZone, format: 'YYYY-MM-DD HH:mm:ss.SSS' }),
+      cell: (r) => (
+        <TextLink href={href(r)} inline={false} color="primary" variant="bodySmall">
+          {dateTimeFormat(r.start, { timeZone, format: 'YYYY-MM-DD HH:mm:ss.SSS' })}
+        </TextLink>
+      ),
       sort: (r) => r.start,
       mono: true,
     },
@@ -109,11 +113,7 @@ function columnsFor(theme: GrafanaTheme2, timeZone: string, rows: CallRow[]): Ar
     },
     {
       name: 'Call-ID',
-      cell: (r) => (
-        <TextLink href={href(r)} inline color="primary" variant="bodySmall">
-          {r.callId}
-        </TextLink>
-      ),
+      cell: (r) => <span title={r.callId}>{r.callId}</span>,
       sort: (r) => r.callId,
       mono: true,
       grow: true,

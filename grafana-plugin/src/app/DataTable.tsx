@@ -97,6 +97,7 @@ function compare(a: string | number | null, b: string | number | null): number {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   wrap: css({
+    flex: 'none',
     overflow: 'auto',
     border: `1px solid ${theme.colors.border.weak}`,
     borderRadius: theme.shape.radius.default,

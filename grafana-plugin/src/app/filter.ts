@@ -30,21 +30,29 @@ export function buildFilter(f: SearchFields): string {
   return parts.filter(Boolean).join(' and ');
 }
 
-/** A word that is no filter is looked for in everything that names a call. */
+/**
+ * A text that is no expression goes out as one quoted value, which the filter
+ * language looks for among Call-IDs and users.
+ */
 export function textFilter(text: string): string {
   const t = text.trim();
   if (t === '') {
     return '';
   }
   if (isExpression(t)) {
-    return /\b(and|or)\b/i.test(t) ? `(${t})` : t;
+    return /\bor\b/i.test(t) ? `(${t})` : t;
   }
-  return either(...['call_id', 'from_user', 'to_user', 'ruri_user'].map((field) => match(field, t)));
+  return quote(t.replace(/\*/g, '%'));
 }
 
-/** Whether a text is meant as a filter: it has a field, an operator and a value. */
+/** Whether a text is meant as an expression: it compares, or joins values by words. */
 export function isExpression(text: string): boolean {
-  return /[\w.]+\s*(=|!=|<|>|~)/.test(text) || /[\w.]+\s+(like|in)\s/i.test(text);
+  return (
+    /[\w.-]\s*(!=|<=|>=|!~|[=<>~])\s*[^\s=]/.test(text) ||
+    /\S\s+(like|in)\s*\S/i.test(text) ||
+    /\S\s+(and|or)\s+\S/i.test(text) ||
+    /^\s*(not\s|\()/i.test(text)
+  );
 }
 
 /** Equal, or alike when the value has a wildcard (* or %). */

@@ -57,7 +57,7 @@ export function QueryState({ data, empty, children }: { data: SceneDataState; em
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  state: css({ display: 'flex', flexDirection: 'column', flex: '1 1 0', minHeight: 0, minWidth: 0 }),
+  state: css({ display: 'flex', flexDirection: 'column', flex: '1 0 auto', width: '100%', minWidth: 0 }),
   bar: css({ height: 2, overflow: 'hidden' }),
   empty: css({ padding: theme.spacing(5, 2), textAlign: 'center', color: theme.colors.text.secondary }),
 });

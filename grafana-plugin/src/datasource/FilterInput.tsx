@@ -43,10 +43,15 @@ export function FilterInput({ value, onChange, onRun }: Props) {
       {help && (
         <div className={styles.help} data-testid="heplake-filter-help">
           <div>
-            Operators: <code>= != &lt; &gt; &lt;= &gt;= like ~ in</code>. <code>like</code> takes <code>%</code> and{' '}
-            <code>_</code>, <code>~</code> a regular expression, <code>in</code> a list or a network. Quote what is not a
-            plain word. Fields: <code>method status reason cseq_method call_id from_user from_domain to_user to_domain ruri_user user_agent src_ip dst_ip src_port dst_port transport node</code>, and of a
-            call as a whole <code>outcome final_status duration_s pdd_ms q850 released_by mos_min</code>.
+            Operators: <code>= != &lt; &gt; &lt;= &gt;= like ~ in</code>, the last three with <code>not</code> or <code>!~</code>{' '}
+            too. <code>like</code> takes <code>%</code> and <code>_</code>, <code>~</code> a regular expression,{' '}
+            <code>in</code> a list in parentheses or a network. A value alone is looked for among Call-IDs and users. Fields:{' '}
+            <code>
+              method status reason cseq_method call_id user from_user to_user ruri_user from_domain to_domain user_agent ip
+              src_ip dst_ip src_port dst_port transport node raw header.NAME
+            </code>
+            , and of a call as a whole{' '}
+            <code>outcome final_status duration_s pdd_ms ring_ms q850 released_by mos_min loss_percent</code>.
           </div>
           <ul>
             {filterExamples.map(([filter, what]) => (

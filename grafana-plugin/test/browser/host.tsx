@@ -7,6 +7,12 @@ import * as ReactDOMClient from 'react-dom/client';
 import * as jsx from 'react/jsx-runtime';
 import * as data from '@grafana/data';
 import * as runtime from '@grafana/runtime';
+import { initializeLoggersRegistry } from '@grafana/runtime/unstable';
+// What only Grafana's core sets is not in the package's exports.
+// @ts-expect-error no types at this path
+import { setPluginPage } from '../../node_modules/@grafana/runtime/dist/esm/components/PluginPage.mjs';
+// @ts-expect-error no types at this path
+import { setPanelDataErrorView } from '../../node_modules/@grafana/runtime/dist/esm/components/PanelDataErrorView.mjs';
 import * as ui from '@grafana/ui';
 import * as emotion from '@emotion/css';
 import * as emotionReact from '@emotion/react';
@@ -36,13 +42,6 @@ const shared: Record<string, any> = {
   moment,
   rxjs,
 };
-const imports: Record<string, string> = {};
-for (const [name, module] of Object.entries(shared)) {
-  imports[name] = `https://shared.invalid/${name}`;
-  System.set(imports[name], { ...module, default: module.default ?? module, __useDefault: false });
-}
-System.addImportMap({ imports });
-
 const load = (plugin: string) => System.import(`${window.origin}/plugin/${plugin ? `${plugin}/` : ''}module.js`);
 const manifest = async (plugin: string) => (await fetch(`/plugin/${plugin ? `${plugin}/` : ''}plugin.json`)).json();
 
@@ -147,6 +146,7 @@ async function panelPlugin(id: string) {
   return plugin;
 }
 
+initializeLoggersRegistry();
 runtime.setTemplateSrv(templates as any);
 runtime.setBackendSrv(backend as any);
 runtime.setDataSourceSrv(datasources as any);
@@ -156,8 +156,8 @@ runtime.setReturnToPreviousHook(() => () => {});
 (runtime as any).setChromeHeaderHeightHook?.(() => 0);
 (runtime as any).setAppEvents?.(new data.EventBusSrv());
 (runtime as any).setEchoSrv?.({ addEvent: () => {}, addBackend: () => {}, flush: () => {} });
-(runtime as any).setPanelDataErrorView?.(() => <div>no data</div>);
-(runtime as any).setPluginPage?.(({ children, pageNav, info, actions, renderTitle, subTitle }: any) => (
+setPanelDataErrorView(() => <div>no data</div>);
+setPluginPage(({ children, pageNav, info, actions, renderTitle, subTitle }: any) => (
   <div style={{ padding: 16, display: 'flex', flexDirection: 'column', minHeight: '100vh', boxSizing: 'border-box' }}>
     <div style={{ opacity: 0.7, fontSize: 12 }}>
       heplake {pageNav?.parentItem && <> / {pageNav.parentItem.text}</>} {pageNav && <> / {pageNav.text}</>}
@@ -168,9 +168,24 @@ runtime.setReturnToPreviousHook(() => () => {});
       {info}
     </div>
     {subTitle ?? pageNav?.subTitle}
+    {pageNav?.children && (
+      <ui.TabsBar>
+        {pageNav.children.map((tab: any) => (
+          <ui.Tab key={tab.url} label={tab.text} active={tab.active} onChangeTab={() => runtime.locationService.push(tab.url)} />
+        ))}
+      </ui.TabsBar>
+    )}
     <div style={{ flex: 1, display: 'flex', flexDirection: 'column' }}>{children}</div>
   </div>
 ));
+
+// Only now: some exports are replaced by the setters above.
+const imports: Record<string, string> = {};
+for (const [name, module] of Object.entries(shared)) {
+  imports[name] = `https://shared.invalid/${name}`;
+  System.set(imports[name], { ...module, default: module.default ?? module, __useDefault: false });
+}
+System.addImportMap({ imports });
 
 // The editors of panel options are Grafana's own; plugins only name them.
 data.standardEditorsRegistry.setInit(() =>

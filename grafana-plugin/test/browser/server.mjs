@@ -82,7 +82,8 @@ export async function serve() {
       return;
     }
     // GlobalStyles names fonts that only Grafana's own build holds; ours are in the page's style.
-    if (url === '/favicon.ico' || url.startsWith('/public/fonts/')) {
+    // The icon is not in the package.
+    if (url === '/favicon.ico' || url.startsWith('/public/fonts/') || url.endsWith('/angle-double-left.svg')) {
       return send(204, types['.woff2'], '');
     }
     if (url === '/host.js') {

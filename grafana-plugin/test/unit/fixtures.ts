@@ -1,0 +1,13 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Flow } from '../../src/ladder/model';
+
+declare const ROOT: string;
+
+/** The plugin's own folder. */
+export const root = ROOT;
+
+/** A flow made from a real capture; see fixtures/make.mjs. */
+export function fixture(name: string): Flow {
+  return JSON.parse(fs.readFileSync(path.join(ROOT, 'test', 'fixtures', `${name}.json`), 'utf8'));
+}
