@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -31,6 +32,11 @@ type Options struct {
 	MaxMemory uint64
 	// MaxRows is the most rows one query may return; 100,000 when 0.
 	MaxRows uint64
+	// Configure, if set, makes the last changes to what the URL says before the
+	// connection is opened: a token, TLS, the size of the pool. The Database it
+	// finds is empty; one that it sets is current in queries on Conn, and must
+	// exist by then.
+	Configure func(*clickhouse.Options)
 }
 
 func (o Options) withDefaults() Options {
@@ -76,6 +82,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	// Names are always qualified: the server may be asked before the database is there.
 	opt.Auth.Database = ""
 	opt.ReadTimeout = o.MaxTime + 10*time.Second
+	if o.Configure != nil {
+		o.Configure(opt)
+	}
 	conn, err := clickhouse.Open(opt)
 	if err != nil {
 		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)
@@ -128,10 +137,12 @@ func (s *Store) Close() error { return s.conn.Close() }
 // have no limits but those of the context: see Limit.
 func (s *Store) Conn() driver.Conn { return s.conn }
 
-// Limit returns a context under which queries on Conn have the store's limits.
-// Further options replace those of the store.
+// Limit returns a context under which queries on Conn have the store's limits
+// and the settings of WithSettings. Further options replace those of the store.
 func (s *Store) Limit(ctx context.Context, options ...clickhouse.QueryOption) context.Context {
-	return clickhouse.Context(ctx, append([]clickhouse.QueryOption{clickhouse.WithSettings(s.limits)}, options...)...)
+	settings := maps.Clone(s.limits)
+	maps.Copy(settings, settingsOf(ctx))
+	return clickhouse.Context(ctx, append([]clickhouse.QueryOption{clickhouse.WithSettings(settings)}, options...)...)
 }
 
 // Database is the database that holds the tables.
