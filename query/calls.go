@@ -2,7 +2,13 @@ package query
 
 import (
 	"context"
+	"fmt"
+	"sort"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/query/filter"
 )
 
 // The bounds of CallsRequest.Limit.
@@ -14,7 +20,7 @@ const (
 // CallsRequest asks for calls.
 type CallsRequest struct {
 	// Filter is an expression of package filter; empty for every call. A call
-	// matches when its messages and its own figures do: see filter.Calls.
+	// matches when its messages and its own figures do: see filter.CallPlan.
 	Filter string `json:"filter"`
 	// From and To bound the messages that are looked at: a call is found when
 	// a message that the filter wants lies in [From, To). A zero To is now, a
@@ -47,5 +53,247 @@ type CallsResult struct {
 // The error is a *filter.Error, or wraps ErrTooExpensive, ErrUnavailable or
 // ErrInvalid.
 func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) {
-	return CallsResult{}, ErrUnavailable
+	w, err := windowOf(r.From, r.To, 24*time.Hour)
+	if err != nil {
+		return CallsResult{}, err
+	}
+	if r.Limit < 0 || r.Limit > MaxCalls {
+		return CallsResult{}, fmt.Errorf("%w: limit %d is not between 0 and %d", ErrInvalid, r.Limit, MaxCalls)
+	}
+	if r.Limit == 0 {
+		r.Limit = DefaultCalls
+	}
+	search := &callSearch{store: s, request: r, window: w, left: w, seen: map[node]bool{}, until: time.Now().Add(s.maxTime)}
+	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
+		return CallsResult{}, err
+	}
+	if err := search.run(ctx); err != nil {
+		return CallsResult{}, fmt.Errorf("search calls: %w", err)
+	}
+	return search.result(), nil
+}
+
+// windowOf is the window of a request.
+func windowOf(from, to time.Time, span time.Duration) (window, error) {
+	if to.IsZero() {
+		to = time.Now()
+	}
+	if from.IsZero() {
+		from = to.Add(-span)
+	}
+	if !from.Before(to) {
+		return window{}, fmt.Errorf("%w: the window ends (%s) before it starts (%s)", ErrInvalid, to.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
+	}
+	return window{from, to}, nil
+}
+
+// How a search goes through its window.
+const (
+	// firstSlice is the newest part of the window, each further one being
+	// sliceGrowth times as wide: a search for what is common ends soon, one for
+	// what is rare costs few slices more.
+	firstSlice  = time.Minute
+	sliceGrowth = 8
+	// minCandidates and maxCandidates are how many calls are computed at a time,
+	// maxExamined how many in all.
+	minCandidates = 500
+	maxCandidates = 5_000
+	maxExamined   = 200_000
+	// oldestMargin is how long before its first matching message a call may
+	// have begun, when the oldest calls are asked for.
+	oldestMargin = time.Hour
+)
+
+// callSearch is one search for calls. It takes the window slice by slice, from
+// the end that is asked for; in each it finds the correlation ids of messages
+// that meet the filter's necessary condition, all legs of these, and computes
+// those calls alone.
+type callSearch struct {
+	store   *Store
+	request CallsRequest
+	plan    filter.CallPlan
+	params  filter.Params
+	window  window
+	// left is the part of the window not yet looked at.
+	left     window
+	seen     map[node]bool
+	found    []Call
+	examined int
+	until    time.Time
+	cut      bool
+	cost     cost
+}
+
+func (s *callSearch) run(ctx context.Context) error {
+	width := firstSlice
+	if s.plan.ByID {
+		width = s.left.to.Sub(s.left.from)
+	}
+	for s.left.from.Before(s.left.to) && !s.enough() {
+		if s.examined >= maxExamined || !time.Now().Before(s.until) {
+			s.cut = true
+			return nil
+		}
+		slice := s.next(width)
+		candidates, err := s.candidates(ctx, slice)
+		if err != nil {
+			return err
+		}
+		done := slice
+		if len(candidates) == s.batch() {
+			// There may be more in the slice: those beyond the last one's time.
+			done = s.upTo(slice, candidates[len(candidates)-1].at)
+		} else {
+			width *= sliceGrowth
+		}
+		if err := s.compute(ctx, candidates, done); err != nil {
+			return err
+		}
+		if s.request.Oldest {
+			s.left.from = done.to
+		} else {
+			s.left.to = done.from
+		}
+	}
+	return nil
+}
+
+// next is the part of what is left that is looked at next.
+func (s *callSearch) next(width time.Duration) window {
+	if left := s.left.to.Sub(s.left.from); width > left || width <= 0 {
+		return s.left
+	}
+	if s.request.Oldest {
+		return window{s.left.from, s.left.from.Add(width)}
+	}
+	return window{s.left.to.Add(-width), s.left.to}
+}
+
+// upTo is the part of the slice that candidates cover of which at is the last.
+// Messages at the very same microsecond as the last one's are looked at again,
+// unless that is all the slice.
+func (s *callSearch) upTo(slice window, at time.Time) window {
+	if s.request.Oldest {
+		if at.After(slice.from) {
+			return window{slice.from, at}
+		}
+		return window{slice.from, at.Add(time.Microsecond)}
+	}
+	if after := at.Add(time.Microsecond); after.Before(slice.to) {
+		return window{after, slice.to}
+	}
+	return window{at, slice.to}
+}
+
+// batch is how many candidates are taken at a time.
+func (s *callSearch) batch() int {
+	n := 2 * s.request.Limit
+	if s.plan.OnCalls {
+		n = maxCandidates
+	}
+	return min(max(n, minCandidates), maxCandidates)
+}
+
+// candidate is a correlation id with the time of its newest (or oldest) message
+// that meets the necessary condition.
+type candidate struct {
+	node
+	at time.Time
+}
+
+func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate, error) {
+	p := s.params.Clone()
+	at, order := "max(time)", "DESC"
+	if s.request.Oldest {
+		at, order = "min(time)", "ASC"
+	}
+	sql := "SELECT tenant, correlation_id, " + at + " AS at FROM " + s.store.table("sip") +
+		" WHERE " + slice.condition(p) + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
+		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
+	var out []candidate
+	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {
+		var c candidate
+		if err := rows.Scan(&c.tenant, &c.id, &c.at); err != nil {
+			return err
+		}
+		out = append(out, c)
+		return nil
+	})
+	return out, err
+}
+
+// compute computes the calls of the candidates that no earlier slice had.
+func (s *callSearch) compute(ctx context.Context, candidates []candidate, near window) error {
+	var ids []string
+	for _, c := range candidates {
+		if !s.seen[c.node] {
+			ids = append(ids, c.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	components, whole, err := s.store.closure(ctx, &s.cost, closureRequest{
+		ids: ids, tenant: s.request.Tenant, near: near, maxLinks: 4*len(ids) + 1000,
+	})
+	if err != nil {
+		return err
+	}
+	s.cut = s.cut || !whole
+	fresh := components[:0]
+	for _, c := range components {
+		known := false
+		for _, id := range c.ids() {
+			known = known || s.seen[node{c.tenant, id}]
+			s.seen[node{c.tenant, id}] = true
+		}
+		if !known {
+			fresh = append(fresh, c)
+		}
+	}
+	s.examined += len(fresh)
+	calls, err := s.store.aggregate(ctx, &s.cost, fresh, s.plan, s.params)
+	s.found = append(s.found, calls...)
+	return err
+}
+
+// enough reports whether no call that is not found yet can be among the first.
+// One more than asked for is looked for, to know whether there are more.
+func (s *callSearch) enough() bool {
+	if len(s.found) <= s.request.Limit {
+		return false
+	}
+	s.sort()
+	last := s.found[s.request.Limit].Start
+	if s.request.Oldest {
+		return last.Before(s.left.from.Add(-oldestMargin))
+	}
+	return !last.Before(s.left.to)
+}
+
+// sort puts the calls in the order asked for. Equal starts are in the order of
+// their ids, so that the same search gives the same list.
+func (s *callSearch) sort() {
+	sort.Slice(s.found, func(i, j int) bool {
+		a, b := &s.found[i], &s.found[j]
+		switch {
+		case !a.Start.Equal(b.Start):
+			return a.Start.After(b.Start) != s.request.Oldest
+		case a.CorrelationID != b.CorrelationID:
+			return a.CorrelationID < b.CorrelationID
+		}
+		return a.Tenant < b.Tenant
+	})
+}
+
+func (s *callSearch) result() CallsResult {
+	s.sort()
+	r := CallsResult{Calls: s.found, Truncated: s.cut, ScannedRows: s.cost.rows, ScannedBytes: s.cost.bytes}
+	if len(r.Calls) > s.request.Limit {
+		r.Calls, r.Truncated = r.Calls[:s.request.Limit], true
+	}
+	if r.Calls == nil {
+		r.Calls = []Call{}
+	}
+	return r
 }

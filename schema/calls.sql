@@ -15,7 +15,7 @@ WITH
             min(time) AS leg_start,
             max(time) AS leg_last,
             count() AS leg_messages,
-            count() - uniqExact(cityHash64(src_ip, src_port, dst_ip, dst_port, method, status, cseq, cseq_method, via_branch, from_tag, to_tag, node, capture_id)) AS leg_retransmissions,
+            toUInt64(count() - uniqExact(cityHash64(src_ip, src_port, dst_ip, dst_port, method, status, cseq, cseq_method, via_branch, from_tag, to_tag, sdp, node, capture_id))) AS leg_retransmissions,
             arraySort(groupArrayIf((time, method, from_tag, cseq, via_branch, (src_ip, src_port)), method NOT IN ('', 'ACK', 'BYE', 'CANCEL', 'PRACK') AND to_tag = '')) AS requests,
             arraySort(groupArrayIf((time, status, reason, cseq_method, from_tag, cseq, via_branch, (dst_ip, dst_port)), status > 0 AND cseq_method NOT IN ('', 'BYE', 'CANCEL', 'PRACK', 'INFO', 'UPDATE'))) AS responses,
             arraySort(groupArrayIf((time, via_branch), method = 'CANCEL')) AS cancels,

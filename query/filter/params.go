@@ -29,3 +29,8 @@ func (p *Params) Args() []any {
 	}
 	return out
 }
+
+// Clone returns a copy to which values can be added without changing p.
+func (p *Params) Clone() *Params {
+	return &Params{args: append([]driver.NamedValue(nil), p.args...)}
+}
