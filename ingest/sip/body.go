@@ -71,7 +71,7 @@ func (w *bodyWalker) bodyPart(b []byte, depth int, cut bool) {
 	encoded := false
 	pos := 0
 	for pos < len(b) {
-		name, value, next, st := nextHeader(b, pos)
+		id, _, value, next, st := nextHeader(b, pos)
 		if st == headersCut {
 			return
 		}
@@ -82,7 +82,7 @@ func (w *bodyWalker) bodyPart(b []byte, depth int, cut bool) {
 			}
 			return
 		}
-		switch headerOf(name) {
+		switch id {
 		case hContentType:
 			contentType = value
 		case hContentEncoding:

@@ -33,15 +33,58 @@ const (
 	hVia
 )
 
+// usualHeader recognises, at the start of a line, the headers that nearly every
+// message has, spelled as the RFCs do and followed by their colon. n is the
+// name's length, 0 for all others, which headerOf is for.
+func usualHeader(b []byte) (id headerID, n int) {
+	if len(b) < 16 {
+		return hOther, 0
+	}
+	switch b[0] {
+	case 'V':
+		if string(b[:4]) == "Via:" {
+			return hVia, 3
+		}
+	case 'F':
+		if string(b[:5]) == "From:" {
+			return hFrom, 4
+		}
+	case 'T':
+		if string(b[:3]) == "To:" {
+			return hTo, 2
+		}
+	case 'C':
+		switch {
+		case string(b[:8]) == "Call-ID:":
+			return hCallID, 7
+		case string(b[:5]) == "CSeq:":
+			return hCSeq, 4
+		case string(b[:8]) == "Contact:":
+			return hContact, 7
+		case string(b[:15]) == "Content-Length:":
+			return hContentLength, 14
+		case string(b[:13]) == "Content-Type:":
+			return hContentType, 12
+		}
+	case 'M':
+		if string(b[:13]) == "Max-Forwards:" {
+			return hMaxForwards, 12
+		}
+	case 'U':
+		if string(b[:11]) == "User-Agent:" {
+			return hUserAgent, 10
+		}
+	}
+	return hOther, 0
+}
+
 // headerOf tells which header a name is, in any case and in its compact form
 // (RFC 3261 section 7.3.3; later ones from the IANA registry of SIP headers).
 func headerOf(name []byte) headerID {
 	if len(name) == 1 {
 		return compactHeader(lower[name[0]])
 	}
-	id, canonical, folded := candidate(name)
-	// Nearly every sender spells names as the RFCs do: try that first.
-	if id != hOther && (string(name) == canonical || foldEqual(name, folded)) {
+	if id, folded := candidate(name); id != hOther && foldEqual(name, folded) {
 		return id
 	}
 	return hOther
@@ -75,80 +118,80 @@ func compactHeader(c byte) headerID {
 
 // candidate is the only header that a name of this length with these letters
 // can be: one switch instead of a search.
-func candidate(name []byte) (id headerID, canonical, folded string) {
+func candidate(name []byte) (id headerID, folded string) {
 	if len(name) == 0 {
-		return hOther, "", ""
+		return hOther, ""
 	}
 	c := lower[name[0]]
 	switch len(name) {
 	case 2:
-		return hTo, "To", "to"
+		return hTo, "to"
 	case 3:
-		return hVia, "Via", "via"
+		return hVia, "via"
 	case 4:
 		if c == 'f' {
-			return hFrom, "From", "from"
+			return hFrom, "from"
 		}
-		return hCSeq, "CSeq", "cseq"
+		return hCSeq, "cseq"
 	case 5:
-		return hEvent, "Event", "event"
+		return hEvent, "event"
 	case 6:
 		if c == 's' {
-			return hServer, "Server", "server"
+			return hServer, "server"
 		}
-		return hReason, "Reason", "reason"
+		return hReason, "reason"
 	case 7:
 		switch {
 		case c == 'e':
-			return hExpires, "Expires", "expires"
+			return hExpires, "expires"
 		case lower[name[1]] == 'a':
-			return hCallID, "Call-ID", "call-id"
+			return hCallID, "call-id"
 		}
-		return hContact, "Contact", "contact"
+		return hContact, "contact"
 	case 8:
 		if lower[name[2]] == 'f' {
-			return hReferTo, "Refer-To", "refer-to"
+			return hReferTo, "refer-to"
 		}
-		return hReplaces, "Replaces", "replaces"
+		return hReplaces, "replaces"
 	case 9:
-		return hDiversion, "Diversion", "diversion"
+		return hDiversion, "diversion"
 	case 10:
 		switch c {
 		case 'u':
-			return hUserAgent, "User-Agent", "user-agent"
+			return hUserAgent, "user-agent"
 		case 's':
-			return hSessionID, "Session-ID", "session-id"
+			return hSessionID, "session-id"
 		case 'x':
-			return hRTPStat, "X-RTP-Stat", "x-rtp-stat"
+			return hRTPStat, "x-rtp-stat"
 		}
-		return hRTPStat, "P-RTP-Stat", "p-rtp-stat"
+		return hRTPStat, "p-rtp-stat"
 	case 12:
 		switch c {
 		case 'c':
-			return hContentType, "Content-Type", "content-type"
+			return hContentType, "content-type"
 		case 'm':
-			return hMaxForwards, "Max-Forwards", "max-forwards"
+			return hMaxForwards, "max-forwards"
 		}
-		return hHistoryInfo, "History-Info", "history-info"
+		return hHistoryInfo, "history-info"
 	case 13:
-		return hAuthorization, "Authorization", "authorization"
+		return hAuthorization, "authorization"
 	case 14:
-		return hContentLength, "Content-Length", "content-length"
+		return hContentLength, "content-length"
 	case 15:
-		return hRPID, "Remote-Party-ID", "remote-party-id"
+		return hRPID, "remote-party-id"
 	case 16:
-		return hContentEncoding, "Content-Encoding", "content-encoding"
+		return hContentEncoding, "content-encoding"
 	case 17:
-		return hPCV, "P-Charging-Vector", "p-charging-vector"
+		return hPCV, "p-charging-vector"
 	case 19:
 		if lower[name[1]] == '-' {
-			return hPAI, "P-Asserted-Identity", "p-asserted-identity"
+			return hPAI, "p-asserted-identity"
 		}
-		return hAuthorization, "Proxy-Authorization", "proxy-authorization"
+		return hAuthorization, "proxy-authorization"
 	case 20:
-		return hPPI, "P-Preferred-Identity", "p-preferred-identity"
+		return hPPI, "p-preferred-identity"
 	}
-	return hOther, "", ""
+	return hOther, ""
 }
 
 // compactNames gives the one-letter forms, for headers chosen by configuration.

@@ -64,7 +64,7 @@ func (s *Scanner) Scan(dst *Message, b []byte) bool {
 	h := headers{m: dst}
 	body, ended := line.next, false
 	for body < len(b) {
-		name, value, next, st := nextHeader(b, body)
+		id, name, value, next, st := nextHeader(b, body)
 		if st == headersCut {
 			break
 		}
@@ -77,7 +77,7 @@ func (s *Scanner) Scan(dst *Message, b []byte) bool {
 			dst.Errs |= BadHeader
 			continue
 		}
-		h.read(headerOf(name), value)
+		h.read(id, value)
 		if s.lengths&(1<<min(len(name), 63)) != 0 {
 			s.readCustom(dst, name, value)
 		}
@@ -137,28 +137,31 @@ const (
 
 // nextHeader reads the header line at b[pos:], its folds included (RFC 3261
 // section 7.3.1). name is nil when the line has no colon or no token before it.
-func nextHeader(b []byte, pos int) (name, value []byte, next int, st headerState) {
+func nextHeader(b []byte, pos int) (id headerID, name, value []byte, next int, st headerState) {
 	rest := b[pos:]
 	if rest[0] == '\n' {
-		return nil, nil, pos + 1, headersEnd
+		return hOther, nil, nil, pos + 1, headersEnd
 	}
 	if rest[0] == '\r' && len(rest) > 1 && rest[1] == '\n' {
-		return nil, nil, pos + 2, headersEnd
+		return hOther, nil, nil, pos + 2, headersEnd
 	}
 	end := bytes.IndexByte(rest, '\n')
 	if end < 0 {
-		return nil, nil, pos, headersCut
+		return hOther, nil, nil, pos, headersCut
 	}
 	for end+1 < len(rest) && (rest[end+1] == ' ' || rest[end+1] == '\t') {
 		fold := bytes.IndexByte(rest[end+1:], '\n')
 		if fold < 0 {
-			return nil, nil, pos, headersCut
+			return hOther, nil, nil, pos, headersCut
 		}
 		end += 1 + fold
 	}
 	line := rest[:end]
 	next = pos + end + 1
-	n := 0
+	id, n := usualHeader(line)
+	if n > 0 {
+		return id, line[:n], trim(line[n+1:]), next, headerRead
+	}
 	for n < len(line) && class[line[n]]&isToken != 0 {
 		n++
 	}
@@ -167,9 +170,9 @@ func nextHeader(b []byte, pos int) (name, value []byte, next int, st headerState
 		colon++
 	}
 	if n == 0 || colon == len(line) || line[colon] != ':' {
-		return nil, nil, next, headerRead
+		return hOther, nil, nil, next, headerRead
 	}
-	return line[:n], trim(line[colon+1:]), next, headerRead
+	return headerOf(line[:n]), line[:n], trim(line[colon+1:]), next, headerRead
 }
 
 // MessageLength is the length of the first whole message at the start of a
@@ -192,7 +195,7 @@ func MessageLength(b []byte) (n int, ok bool) {
 	pos += line + 1
 	length, seen := 0, false
 	for pos < len(b) {
-		name, value, next, st := nextHeader(b, pos)
+		id, _, value, next, st := nextHeader(b, pos)
 		if st == headersCut {
 			return 0, false
 		}
@@ -203,7 +206,7 @@ func MessageLength(b []byte) (n int, ok bool) {
 			}
 			return pos + length, true
 		}
-		if !seen && headerOf(name) == hContentLength {
+		if !seen && id == hContentLength {
 			seen = true
 			v, digits, _ := parseUint(value, maxLength)
 			if digits == len(value) {

@@ -162,7 +162,7 @@ func knownMethod(m []byte) bool {
 func (m *Message) startLine(l *startLine, cut bool) {
 	m.Errs |= l.errs
 	m.Response = l.response
-	if len(l.version) > 0 && !foldEqual(l.version, "sip/2.0") {
+	if string(l.version) != "SIP/2.0" && len(l.version) > 0 && !foldEqual(l.version, "sip/2.0") {
 		m.Errs |= BadVersion
 	}
 	if l.response {
@@ -192,10 +192,16 @@ func (m *Message) startLine(l *startLine, cut bool) {
 			uri = uri[:n]
 		}
 	}
-	if !parseURI(&m.RURI, uri) || m.RURI.Host != nil && bytes.IndexByte(afterUser(uri), '?') >= 0 {
+	if !parseURI(&m.RURI, uri) || m.RURI.Host != nil && hasHeaders(uri) {
 		m.Errs |= BadRequestURI
 	}
 }
 
-// afterUser is the part of a URI after its user.
-func afterUser(uri []byte) []byte { return uri[bytes.IndexByte(uri, '@')+1:] }
+// hasHeaders reports whether a URI has headers, which begin with a '?' behind
+// the user.
+func hasHeaders(uri []byte) bool {
+	if bytes.IndexByte(uri, '?') < 0 {
+		return false
+	}
+	return bytes.IndexByte(uri[bytes.IndexByte(uri, '@')+1:], '?') >= 0
+}
