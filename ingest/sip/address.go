@@ -90,8 +90,8 @@ func parseHostPort(b []byte) (host []byte, port uint16, n int, ok bool) {
 	v, digits, valid := parseUint(b[n+1:], 65535)
 	end := n + 1 + digits
 	if end < len(b) && (class[b[end]]&isURIEnd == 0 || b[end] == ':' || b[end] == '@') {
-		end = hostEnd(b)
-		if bytes.IndexByte(b[n+1:end], ':') >= 0 {
+		end = n + 1 + hostEnd(b[n+1:])
+		if b[0] != '[' && bytes.IndexByte(b[n+1:end], ':') >= 0 {
 			host = b[:end]
 		}
 		return host, 0, end, false

@@ -78,6 +78,8 @@ func TestStartLine(t *testing.T) {
 		{"INVITE sip:bob@example.com:70000 SIP/2.0", `"INVITE" "sip:bob@example.com:70000" sip:bob@example.com 0 "" bad_request_uri`},
 		{"INVITE sip:bob@example.com:5x SIP/2.0", `"INVITE" "sip:bob@example.com:5x" sip:bob@example.com 0 "" bad_request_uri`},
 		{"INVITE sip:bob@[::1 SIP/2.0", `"INVITE" "sip:bob@[::1" sip:bob@[::1 0 "" bad_request_uri`},
+		{"INVITE sip:bob@[::1]:5x SIP/2.0", `"INVITE" "sip:bob@[::1]:5x" sip:bob@[::1] 0 "" bad_request_uri`},
+		{"INVITE sip:bob@[: :1]:5x SIP/2.0", `"INVITE" "sip:bob@[: :1]:5x" sip:bob@[: :1] 0 "" bad_request_uri`},
 		{"INVITE sip: SIP/2.0", `"INVITE" "sip:"  0 "" bad_request_uri`},
 		{"INVITE SIP/2.0", `"INVITE" ""  0 "" bad_request_uri`},
 		{"INVITE sip:a@b SIP/3.0", `"INVITE" "sip:a@b" sip:a@b 0 "" bad_version`},
