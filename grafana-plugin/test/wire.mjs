@@ -70,6 +70,33 @@ export function callsFrame(calls) {
   );
 }
 
+/** The RTCP of a flow as the frame of a query of type "quality": a row for each report block. */
+export function qualityFrame(flow) {
+  const reports = flow.items
+    .filter((i) => i.kind === 'media')
+    .flatMap((i) => (JSON.parse(i.raw).report_blocks ?? []).map((block) => ({ ...block, item: i, info: JSON.parse(i.raw) })));
+  const of = (get) => reports.map(get);
+  return frame(
+    'quality',
+    [
+      ['time', 'time', of((r) => r.item.time)],
+      ['ssrc', 'number', of((r) => r.source_ssrc)],
+      ['src', 'string', of((r) => flow.participants[r.item.src].address)],
+      ['dst', 'string', of((r) => flow.participants[r.item.dst].address)],
+      ['source', 'string', of(() => 'rtcp')],
+      ['codec', 'string', of(() => 'PCMU')],
+      ['packets', 'number', of((r) => r.info.sender_information?.packets ?? 0)],
+      ['lost', 'number', of((r) => r.packets_lost)],
+      ['fraction_lost', 'number', of((r) => r.fraction_lost / 256)],
+      ['jitter_ms', 'number', of((r) => r.ia_jitter / 8)],
+      ['rtt_ms', 'number', of(() => 0)],
+      ['mos', 'number', of(() => 0)],
+      ['r_factor', 'number', of(() => 0)],
+    ],
+    { type: 'table' }
+  );
+}
+
 /**
  * A call as long as one wants: the real messages over and over, each round a
  * second later, so that there is something to scroll.

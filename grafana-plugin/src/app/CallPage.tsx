@@ -14,13 +14,13 @@ import {
 } from '@grafana/scenes';
 import { HeplakeQuery } from '../datasource/types';
 import { MessagesView } from './MessagesView';
-import { callPath, decodeCallId, kept } from './paths';
+import { callIdOf, callPath, kept } from './paths';
 import { QualityView } from './QualityView';
 import { chosenDatasource, pageTimeRange, pageVariables } from './scene';
 
 /** One call: its ladder, its messages as a table, its media quality. */
 export function callPage(param: string, parent: SceneAppPageLike): SceneAppPage {
-  const callId = decodeCallId(param);
+  const callId = callIdOf(param);
   const url = callPath(callId);
   const tab = (title: string, routePath: string, body: () => SceneObject, queryType: HeplakeQuery['queryType']) =>
     new SceneAppPage({

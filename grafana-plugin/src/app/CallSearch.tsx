@@ -52,9 +52,12 @@ export class CallSearch extends SceneObjectBase<CallSearchState> {
   search(fields: SearchFields) {
     this.setState({ fields });
     const runner = this.state.$data as SceneQueryRunner;
-    runner.setState({ queries: [query(fields)] });
     if (runner.isActive) {
+      runner.setState({ queries: [query(fields)] });
       runner.runQueries();
+    } else {
+      // Coming back to the page with another search: what it found before is stale.
+      runner.setState({ queries: [query(fields)], data: undefined });
     }
   }
 

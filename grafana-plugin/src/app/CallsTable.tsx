@@ -1,10 +1,11 @@
 import { useMemo } from 'react';
 import { dateTimeFormat, GrafanaTheme2 } from '@grafana/data';
 import { locationService } from '@grafana/runtime';
-import { TextLink, useTheme2 } from '@grafana/ui';
+import { useTheme2 } from '@grafana/ui';
 import { formatDuration } from '../ladder/time';
 import { CallRow } from './calls';
 import { DataTable, TableColumn } from './DataTable';
+import { PageLink } from './PageLink';
 import { callPath, withKept } from './paths';
 
 interface Props {
@@ -52,9 +53,9 @@ function columnsFor(theme: GrafanaTheme2, timeZone: string, rows: CallRow[]): Ar
     {
       name: 'Start',
       cell: (r) => (
-        <TextLink href={href(r)} inline={false} color="primary" variant="bodySmall">
+        <PageLink href={href(r)} label={`Open call ${r.callId}`}>
           {dateTimeFormat(r.start, { timeZone, format: 'YYYY-MM-DD HH:mm:ss.SSS' })}
-        </TextLink>
+        </PageLink>
       ),
       sort: (r) => r.start,
       mono: true,

@@ -6,9 +6,18 @@ export const callsPath = `/a/${appId}/calls`;
 /** What stays in the address from page to page: the time range and the data source. */
 export const kept = ['from', 'to', 'timezone', 'var-ds'];
 
-/** The page of a call. A Call-ID may hold any character, slashes too. */
+/**
+ * The page of a call. A Call-ID may hold any character, slashes too. Grafana's
+ * history decodes the path each time it touches it, which a per cent sign does
+ * not survive however often it is encoded: it is written ~25, and ~ itself ~7E.
+ */
 export function callPath(callId: string): string {
-  return `${callsPath}/call/${encodeURIComponent(callId)}`;
+  return `${callsPath}/call/${encodeURIComponent(callId.replace(/~/g, '~7E').replace(/%/g, '~25'))}`;
+}
+
+/** The Call-ID of a route's parameter, which the router has decoded. */
+export function callIdOf(param: string): string {
+  return param.replace(/~(25|7E)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 /** A path with those parameters of the current address that are kept. */
@@ -22,13 +31,4 @@ export function withKept(path: string, search: string): string {
   }
   const text = params.toString();
   return text ? `${path}?${text}` : path;
-}
-
-/** The Call-ID of a route, whether or not the router has decoded it already. */
-export function decodeCallId(param: string): string {
-  try {
-    return decodeURIComponent(param);
-  } catch {
-    return param;
-  }
 }

@@ -1,4 +1,4 @@
-import { CSSProperties, memo, useMemo } from 'react';
+import { CSSProperties, Fragment, memo, useMemo } from 'react';
 import { diffLines, DiffLine, splitLines } from './diff';
 import { highlight, prettyPrint, Token } from './highlight';
 import { LadderTheme } from './theme';
@@ -45,13 +45,14 @@ export const MessageText = memo(function MessageText({ raw, theme }: { raw: stri
   return (
     <pre className="hpl-code" tabIndex={0} style={codeStyle(theme)} data-testid="ladder-raw">
       {lines.map((tokens, i) => (
-        <div key={i} style={{ minHeight: '1.5em' }}>
+        <Fragment key={i}>
           {tokens.map((token, j) => (
             <span key={j} style={tokenStyle(theme, token, i === 0)}>
               {token.text}
             </span>
           ))}
-        </div>
+          {'\n'}
+        </Fragment>
       ))}
     </pre>
   );
@@ -79,7 +80,6 @@ function Line({ line, theme }: { line: DiffLine; theme: LadderTheme }) {
     <div
       data-diff={line.kind}
       style={{
-        minHeight: '1.5em',
         padding: '0 12px 0 26px',
         textIndent: -14,
         color: same ? theme.textMuted : theme.text,
@@ -97,6 +97,7 @@ function Line({ line, theme }: { line: DiffLine; theme: LadderTheme }) {
           {span.text}
         </span>
       ))}
+      {'\n'}
     </div>
   );
 }

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { callsFrame, flowFrame } from '../wire.mjs';
+import { callsFrame, flowFrame, qualityFrame } from '../wire.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, '..', '..');
@@ -82,8 +82,8 @@ export async function serve() {
       return;
     }
     // GlobalStyles names fonts that only Grafana's own build holds; ours are in the page's style.
-    // The icon is not in the package.
-    if (url === '/favicon.ico' || url.startsWith('/public/fonts/') || url.endsWith('/angle-double-left.svg')) {
+    // Two icons are not in the package.
+    if (url === '/favicon.ico' || url.startsWith('/public/fonts/') || /\/(angle-double-left|spinner)\.svg$/.test(url)) {
       return send(204, types['.woff2'], '');
     }
     if (url === '/host.js') {
@@ -117,6 +117,10 @@ function answer(q) {
     const status = /final_status = (\d+)/.exec(q.filter ?? '');
     const calls = fixture('calls').filter((c) => !status || c.final_status === Number(status[1]));
     return { status: 200, frames: calls.length ? [callsFrame(calls)] : [] };
+  }
+  if (q.queryType === 'quality') {
+    const rtcp = fixture('rtcp');
+    return { status: 200, frames: rtcp.legs[0].call_id === q.callId ? [qualityFrame(rtcp)] : [] };
   }
   const flow = flows.map(fixture).find((f) => f.legs.some((l) => l.call_id === q.callId));
   if (q.queryType === 'flow' && flow) {
