@@ -34,32 +34,69 @@ WITH
         FROM /*sip*/ AS sip
         GROUP BY tenant, call_id
     ),
-    opened AS
+    -- The method that opened the leg, and the requests that tried.
+    tried AS
     (
         SELECT
             *,
             /*key*/ AS call_key,
             multiIf(arrayExists(r -> r.2 = 'INVITE', requests), 'INVITE', notEmpty(requests), requests[1].2, first_method) AS leg_method,
-            arrayFilter(r -> r.2 = leg_method, requests) AS tries,
+            arrayFilter(r -> r.2 = leg_method, requests) AS tries
+        FROM legs
+    ),
+    named AS
+    (
+        SELECT
+            *,
             if(notEmpty(tries), tries[1].3, responses[1].5) AS caller_tag,
-            arrayDistinct(arrayMap(r -> r.4, arrayFilter(r -> r.3 = caller_tag, tries))) AS try_numbers,
-            arrayFilter(r -> r.4 = leg_method AND r.5 = caller_tag AND (empty(tries) OR has(try_numbers, r.6)), responses) AS answers,
-            if(notEmpty(tries), arrayMax(try_numbers), arrayMax(r -> r.6, answers)) AS last_number,
-            -- The first hop of the last try: what the caller was told.
-            arrayFirst(r -> r.4 = last_number AND r.3 = caller_tag, tries) AS last_try,
-            if(notEmpty(tries), last_try.5, arrayFirst(r -> r.6 = last_number, answers).7) AS branch,
-            arrayFilter(r -> r.6 = last_number AND (r.7 = branch OR (r.7 = '' AND r.8 = last_try.6)), answers) AS told,
             if(notEmpty(tries), tries[1].1, leg_start) AS opened_at,
-            arrayFirst(r -> r.2 IN (180, 183), told).1 AS rang,
+            arrayMap(r -> r.4, arrayFilter(r -> r.3 = caller_tag, tries)) AS numbers
+        FROM tried
+    ),
+    -- The responses to them, on any hop.
+    answers AS
+    (
+        SELECT
+            *,
+            arrayFilter(r -> r.4 = leg_method AND r.5 = caller_tag AND (empty(tries) OR has(numbers, r.6)), responses) AS answers
+        FROM named
+    ),
+    last_tries AS
+    (
+        SELECT
+            *,
+            if(notEmpty(tries), arrayMax(numbers), arrayMax(r -> r.6, answers)) AS last_number,
+            arrayFirst(r -> r.4 = last_number AND r.3 = caller_tag, tries) AS last_try,
+            if(notEmpty(tries), last_try.5, arrayFirst(r -> r.6 = last_number, answers).7) AS branch
+        FROM answers
+    ),
+    -- The responses on the first hop of the last try: what the caller was told.
+    told AS
+    (
+        SELECT
+            *,
+            arrayFilter(r -> r.6 = last_number AND (r.7 = branch OR (r.7 = '' AND r.8 = last_try.6)), answers) AS told
+        FROM last_tries
+    ),
+    finals AS
+    (
+        SELECT
+            *,
             multiIf(
                 arrayExists(r -> r.2 BETWEEN 200 AND 299, told), arrayFirst(r -> r.2 BETWEEN 200 AND 299, told),
                 arrayExists(r -> r.2 BETWEEN 200 AND 299, answers), arrayFirst(r -> r.2 BETWEEN 200 AND 299, answers),
-                arrayFirst(r -> r.2 >= 300, told)) AS final,
-            final.2 BETWEEN 200 AND 299 AS is_answered,
-            arrayExists(c -> c.2 = branch AND (final.2 = 0 OR c.1 <= final.1 + toIntervalSecond(1)), cancels) AS is_cancelled,
+                arrayFirst(r -> r.2 >= 300, told)) AS final
+        FROM told
+    ),
+    opened AS
+    (
+        SELECT
+            *,
+            arrayFirst(r -> r.2 IN (180, 183), told).1 AS rang,
             arrayFirst(r -> r.2 > 100 AND r.2 NOT IN (401, 402, 407), told).1 AS fares_at,
+            arrayExists(c -> c.2 = branch AND (final.2 = 0 OR c.1 <= final.1 + toIntervalSecond(1)), cancels) AS is_cancelled,
             arrayExists(r -> r.2 >= 300 AND r.7 != branch, answers) AS failed_further_on
-        FROM legs
+        FROM finals
     ),
     quality AS
     (
@@ -108,24 +145,42 @@ WITH
         LEFT JOIN quality ON quality.tenant = opened.tenant AND quality.quality_of = opened.call_id
         GROUP BY tenant, call_key
     ),
+    first_legs AS
+    (
+        SELECT
+            * EXCEPT (leg_a),
+            toDateTime64(0, 6, 'UTC') AS never,
+            leg_a.1 AS method_,
+            leg_a.2 AS parties,
+            leg_a.3 AS opening_hop,
+            leg_a.4 AS opened_at,
+            nullIf(leg_a.5, never) AS ring_,
+            nullIf(leg_a.6, never) AS fares_at,
+            leg_a.7.1 AS final_at,
+            leg_a.7.2 AS status_,
+            leg_a.7.3 AS reason_,
+            leg_a.8 AS is_cancelled,
+            leg_a.9 AS failed_further_on,
+            nullIf(if(leg_a.10 > never, leg_a.10, any_bye), never) AS bye,
+            leg_a.11 AS bye_by
+        FROM joined
+    ),
+    flagged AS
+    (
+        SELECT
+            *,
+            method_ = 'INVITE' AS is_call,
+            status_ BETWEEN 200 AND 299 AS is_answered,
+            status_ >= 300 AS is_failed
+        FROM first_legs
+    ),
     figures AS
     (
         SELECT
             *,
-            toDateTime64(0, 6, 'UTC') AS never,
-            leg_a.1 AS method_,
-            leg_a.1 = 'INVITE' AS is_call,
-            leg_a.4 AS opened_at,
-            nullIf(leg_a.5, never) AS ring_,
-            nullIf(leg_a.6, never) AS fares_at,
-            leg_a.7.2 AS status_,
-            status_ BETWEEN 200 AND 299 AS is_answered,
-            status_ >= 300 AS is_failed,
-            leg_a.8 AS is_cancelled,
-            if(is_answered, leg_a.7.1, NULL) AS answer_,
-            nullIf(if(leg_a.10 > never, leg_a.10, any_bye), never) AS bye,
-            multiIf(is_answered AND is_call, bye, is_failed, leg_a.7.1, NULL) AS end_
-        FROM joined
+            if(is_answered, final_at, NULL) AS answer_,
+            multiIf(is_answered AND is_call, bye, is_failed, final_at, NULL) AS end_
+        FROM flagged
     )
 SELECT
     tenant,
@@ -152,27 +207,27 @@ SELECT
         is_call AND last_ > now64(6) - toIntervalSecond(if(isNull(ring_), 32, 180)), 'in_progress',
         'unanswered') AS outcome,
     toUInt16(status_) AS final_status,
-    leg_a.7.3 AS final_reason,
+    reason_ AS final_reason,
     q850_ AS q850,
     multiIf(
         NOT is_call, '',
-        is_answered AND isNotNull(bye), leg_a.11,
+        is_answered AND isNotNull(bye), bye_by,
         is_answered, '',
         is_cancelled, 'caller',
         NOT is_failed, '',
         -- A failure that a further hop reported, or that only people and their
         -- phones give, is the callee's.
-        leg_a.9 OR status_ < 400 OR status_ IN (480, 486, 488, 600, 603, 604, 606), 'callee',
+        failed_further_on OR status_ < 400 OR status_ IN (480, 486, 488, 600, 603, 604, 606), 'callee',
         'network') AS released_by,
-    leg_a.2.1 AS from_user,
-    leg_a.2.2 AS from_domain,
-    leg_a.2.3 AS to_user,
-    leg_a.2.4 AS to_domain,
-    leg_a.3.1 AS ruri_user,
-    leg_a.3.2 AS src_ip,
-    leg_a.3.3 AS src_port,
-    leg_a.3.4 AS dst_ip,
-    leg_a.3.5 AS dst_port,
+    parties.1 AS from_user,
+    parties.2 AS from_domain,
+    parties.3 AS to_user,
+    parties.4 AS to_domain,
+    opening_hop.1 AS ruri_user,
+    opening_hop.2 AS src_ip,
+    opening_hop.3 AS src_port,
+    opening_hop.4 AS dst_ip,
+    opening_hop.5 AS dst_port,
     arraySort(user_agents_) AS user_agents,
     -- "audio 10.0.0.1:20000 PCMU,PCMA sendrecv, video …": codecs are the third word
     -- of four.
