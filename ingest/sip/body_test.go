@@ -74,6 +74,19 @@ func TestISUP(t *testing.T) {
 	if m := scan(t, message("BYE", "", rel16)); m.ISUP.Has {
 		t.Error("ISUP without its type")
 	}
+	if m := scan(t, bare(multipart("BYE", "b", "", []string{"Content-Type: application/isup\n\n"}))); m.ISUP.Has || m.Errs != 0 {
+		t.Errorf("ISUP in an empty part: %s", m.Errs)
+	}
+	names := ""
+	for i := range 256 {
+		if name := (ISUP{MessageType: uint8(i)}).Name(); name != "" {
+			names += fmt.Sprintf("%02x%s ", i, name)
+		}
+	}
+	// ITU-T Q.763 table 4.
+	if want := "01IAM 02SAM 03INR 04INF 05COT 06ACM 07CON 08FOT 09ANM 0cREL 0dSUS 0eRES 10RLC 1fFAR 20FAA 21FRJ 2cCPG 2dUSR 2fCFN 32NRM 33FAC "; names != want {
+		t.Errorf("names are %s", names)
+	}
 }
 
 // TestMultipart finds SDP and ISUP in the parts of a body.

@@ -160,6 +160,7 @@ func TestVia(t *testing.T) {
 		{"SIP/2.0/UDP host ;branch=z9", `UDP "host" 0 z9 "" 0 1 `},
 		{"SIP/2.0/UDP a;branch=1, SIP/2.0/TCP b;branch=2,SIP/2.0/TCP c;branch=3", `UDP "a" 0 1 "" 0 3 `},
 		{`SIP/2.0/UDP a;x=",";branch=1, SIP/2.0/TCP b;branch=2`, `UDP "a" 0 1 "" 0 2 `},
+		{`SIP/2.0/UDP a;x="cut,;branch=1`, `UDP "a" 0  "" 0 2 bad_via`}, // a quote that does not end protects nothing
 		{"SIP/2.0/UDP", `UDP "" 0  "" 0 1 bad_via`},
 		{"SIP/2.0/UDP ;branch=z9", `UDP "" 0 z9 "" 0 1 bad_via`},
 		{"SIP/2.0/UDP a b;branch=z9", `UDP "a" 0 z9 "" 0 1 bad_via`},
@@ -206,6 +207,7 @@ func TestHeaders(t *testing.T) {
 		{"History-Info: <sip:h@x?Reason=SIP%3Bcause%3D302>;index=1", func(m *Message) string { return string(m.HistoryInfo) }, "<sip:h@x?Reason=SIP%3Bcause%3D302>;index=1"},
 		{`Authorization: Digest username="al,i\"ce", realm="x.y", nonce="n"`, func(m *Message) string { return string(m.AuthUser) + "|" + string(m.AuthRealm) }, `al,i\"ce|x.y`},
 		{`Proxy-Authorization: Digest nonce="=,", realm = "r" , USERNAME=bob`, func(m *Message) string { return string(m.AuthUser) + "|" + string(m.AuthRealm) }, "bob|r"},
+		{`Authorization: Digest algorithm, username=bob`, func(m *Message) string { return string(m.AuthUser) }, "bob"},
 		{`Authorization: Digest username="cut`, func(m *Message) string { return string(m.AuthUser) }, ""},
 		{"Reason: Q.850;cause=16;text=\"Bye, now\"", func(m *Message) string {
 			return fmt.Sprintf("%d %d %s", m.Q850, m.ReasonSIPCause, m.ReasonText)

@@ -92,7 +92,8 @@ func (s *SDP) Streams() []Stream { return s.streams[:s.nstreams] }
 // slice points into the SDP.
 func (s *SDP) Codecs() [][]byte { return s.codecs[:s.ncodecs] }
 
-// PayloadTypes are the RTP payload types of [SDP.Codecs], one for each.
+// PayloadTypes are the RTP payload types of [SDP.Codecs], one for each; 255 for
+// a format that is no RTP payload type. The slice points into the SDP.
 func (s *SDP) PayloadTypes() []uint8 { return s.payloads[:s.ncodecs] }
 
 // AppendSummary appends one line that a reader of a ladder understands to dst:

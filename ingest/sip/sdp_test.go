@@ -43,6 +43,8 @@ func TestSDP(t *testing.T) {
 			"audio 0.0.0.0:4000 PCMU sendrecv|4001|0|true|1 0|"},
 		{"RTCP elsewhere", "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=rtcp:5001 IN IP4 192.0.2.9\n",
 			"audio 192.0.2.1:4000 PCMU sendrecv|5001 192.0.2.9|0|false|1 0|"},
+		{"attributes that cannot be read", "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=rtcp:x\na=rtpmap:0\na=rtpmap:0 /8000\na=rtpmap:x y/8000\na=rtpmap:999 y/8000\na=ptime:x\na=r\na=\n",
+			"audio 192.0.2.1:4000 PCMU sendrecv|4001|0|false|1 0|"},
 		{"RTCP on the same port", "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 UDP/TLS/RTP/SAVPF 0\na=rtcp-mux\n",
 			"audio 192.0.2.1:4000 PCMU sendrecv|4000|0|false|1 0|"},
 		{"several ports", "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000/2 RTP/AVP 0\n",
@@ -73,6 +75,14 @@ func TestSDP(t *testing.T) {
 	m := scan(t, message("INVITE", "Content-Type: application/sdp\n", ""))
 	if m.SDP.Has || len(m.SDP.AppendSummary(nil)) > 0 || m.Errs != 0 {
 		t.Errorf("SDP in an empty body: %s", m.Errs)
+	}
+}
+
+// TestPayloadTypes gives the payload type of each codec.
+func TestPayloadTypes(t *testing.T) {
+	m := scan(t, bare(message("INVITE", "Content-Type: application/sdp\n", "v=0\nc=IN IP4 h\nm=audio 4000 RTP/AVP 8 111 x\na=rtpmap:111 opus/48000/2\n")))
+	if got := fmt.Sprintf("%s %d", m.SDP.Codecs(), m.SDP.PayloadTypes()); got != "[PCMA opus x] [8 111 255]" {
+		t.Error(got)
 	}
 }
 
