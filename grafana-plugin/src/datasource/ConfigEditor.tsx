@@ -3,7 +3,7 @@ import { DataSourcePluginOptionsEditorProps } from '@grafana/data';
 import { Alert, FieldSet, InlineField, InlineSwitch, Input, SecretInput } from '@grafana/ui';
 import { HeplakeSecrets, HeplakeSettings } from './types';
 
-const labelWidth = 16;
+const labelWidth = 20;
 const inputWidth = 52;
 
 export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptionsEditorProps<HeplakeSettings, HeplakeSecrets>) {

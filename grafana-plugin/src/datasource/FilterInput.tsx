@@ -87,10 +87,12 @@ const getStyles = (theme: GrafanaTheme2) => ({
     background: theme.colors.background.secondary,
     color: theme.colors.text.secondary,
     ...theme.typography.bodySmall,
+    code: { border: 'none', padding: 0, background: 'none', whiteSpace: 'normal', color: theme.colors.text.primary },
     ul: { margin: theme.spacing(0.5, 0, 0), listStyle: 'none' },
   }),
   example: css({
     fontFamily: theme.typography.fontFamilyMonospace,
+    fontSize: theme.typography.bodySmall.fontSize,
     color: theme.colors.text.link,
     background: 'none',
     border: 'none',

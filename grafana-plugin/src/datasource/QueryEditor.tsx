@@ -42,7 +42,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
     <div data-testid="heplake-query-editor" className={styles.editor}>
       <InlineFieldRow>
         <InlineField label="Show" labelWidth={10}>
-          <RadioButtonGroup options={types} value={query.queryType} onChange={setType} />
+          <RadioButtonGroup options={types.map(({ value, label }) => ({ value, label }))} value={query.queryType} onChange={setType} />
         </InlineField>
         <span className={styles.about}>{queryTypes.find((t) => t.value === query.queryType)?.description}</span>
       </InlineFieldRow>
@@ -59,10 +59,10 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
               onChange={(v) => setAndRun({ metric: v.value })}
             />
           </InlineField>
-          <InlineField label="Split by" labelWidth={10} tooltip="One series for each value">
+          <InlineField label="Split by" labelWidth={12} tooltip="One series for each value">
             <MultiCombobox
               id="heplake-group"
-              width={36}
+              width={44}
               options={groupColumns}
               value={split(query.groupBy)}
               createCustomValue

@@ -66,5 +66,5 @@ class OrElse extends Component<{ fallback: ReactNode; children: ReactNode }, { f
 
 const getStyles = (theme: GrafanaTheme2) => ({
   mono: css({ fontFamily: theme.typography.fontFamilyMonospace, fontSize: theme.typography.bodySmall.fontSize }),
-  help: css({ paddingTop: theme.spacing(0.5), color: theme.colors.text.secondary, ...theme.typography.bodySmall }),
+  help: css({ paddingTop: theme.spacing(0.5), color: theme.colors.text.secondary, ...theme.typography.bodySmall, code: { border: 'none', padding: 0, background: 'none', color: theme.colors.text.primary } }),
 });

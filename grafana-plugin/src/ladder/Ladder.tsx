@@ -242,7 +242,7 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
           />
         )}
       </div>
-      {hover?.steady && (
+      {hover?.steady && hover.row.item.index !== selected && (
         <LadderTooltip row={hover.row} flow={flow} theme={theme} timeZone={timeZone} x={hover.x} y={hover.y} width={width} height={height} />
       )}
     </div>

@@ -7,7 +7,7 @@ const hostSize = 12;
 const smallSize = 11;
 
 export function headerHeight(layout: Layout): number {
-  return layout.columns.some((c) => c.name) ? 56 : 42;
+  return layout.columns.some((c) => c.name || c.mediaOnly) ? 56 : 42;
 }
 
 /** The columns' heads: a box per host with a cell for each of its ports. */
@@ -55,10 +55,10 @@ export const LadderHeader = memo(function LadderHeader({ layout, theme }: { layo
               />
             )}
             <text x={c.x} y={34} textAnchor="middle" fontFamily={theme.fontMono} fontSize={smallSize} fill={theme.textMuted}>
-              {c.mediaOnly ? `${ports} media` : ports}
+              {ports}
             </text>
             <text x={c.x} y={47} textAnchor="middle" fontFamily={theme.fontSans} fontSize={smallSize} fill={theme.textMuted}>
-              {fitSans(c.name, smallSize, layout.columnWidth - 14)}
+              {fitSans(c.name || (c.mediaOnly ? 'media' : ''), smallSize, layout.columnWidth - 14)}
             </text>
             <rect x={c.x - layout.columnWidth / 2} y={0} width={layout.columnWidth} height={height} fill="transparent" />
           </g>

@@ -24,7 +24,8 @@ export function comparisonFor(items: readonly Item[], item: Item): Comparison | 
     const last = earlier.find((e) => e.kind === item.kind && e.src === item.src && e.dst === item.dst);
     return last ? { item: last, reason: 'the report before it in this direction' } : null;
   }
-  const sip = earlier.filter((e) => e.kind === 'sip');
+  // What a second agent saw again says nothing new, unless it is the question.
+  const sip = earlier.filter((e) => e.kind === 'sip' && (item.copy || !e.copy));
   const sameKind = (e: Item) => e.method === item.method && e.status === item.status;
   const rules: Array<[string, (e: Item) => boolean]> = [
     [

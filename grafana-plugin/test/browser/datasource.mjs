@@ -32,7 +32,7 @@ export default function datasourceChecks({ page, server, check }) {
     await page.getByRole('option', { name: /^Method/ }).click();
     await page.getByRole('option', { name: /^Status/ }).click();
     await page.keyboard.press('Escape');
-    assert.equal((await query()).groupBy, 'method,status');
+    await page.waitForFunction(() => window.query.groupBy === 'method,status');
     await shoot(page, 'editor-series-dark-1000');
   });
 

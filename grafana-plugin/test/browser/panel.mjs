@@ -70,7 +70,7 @@ export default function panelChecks({ page, check }) {
   check('panel: changes to the same message on another hop are shown', async () => {
     await drawFlow('two-legs');
     await message(page, 6).click();
-    await page.getByRole('button', { name: 'Changes to 4' }).click();
+    await page.getByRole('button', { name: 'Changes to 3' }).click();
     const diff = page.getByTestId('ladder-diff');
     assert.ok((await diff.locator('[data-diff=added]').count()) > 0);
     assert.match(await diff.locator('[data-diff=removed]', { hasText: 'Max-Forwards' }).innerText(), /69/);
