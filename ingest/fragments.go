@@ -58,7 +58,7 @@ func (w *worker) sipPayload(r *record, in *listen.Packet) {
 	}
 	key := connKey{netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort)}
 	if f := w.fragments.byConn[key]; f != nil {
-		if begins {
+		if begins && beginsAnew(&w.message) {
 			// A new message: the rest of the one before was never captured.
 			w.flushFragment(f)
 			w.redecode(in.Data)
@@ -73,6 +73,13 @@ func (w *worker) sipPayload(r *record, in *listen.Packet) {
 		return
 	}
 	w.addMessages(r, in, 1, key)
+}
+
+// beginsAnew tells the beginning of a message from bytes within one that look
+// like it, such as a Via cut before "SIP/2.0/TCP" or the body of a NOTIFY about
+// a transfer.
+func beginsAnew(m *sip.Message) bool {
+	return m.Errs&(sip.BadStartLine|sip.BadVersion|sip.BadStatus|sip.MissingCallID) == 0
 }
 
 // addMessages adds a row for each whole message at the start of the payload,

@@ -50,7 +50,12 @@ func splitJSON(data []byte, from netip.AddrPort) []Packet {
 			packets = append(packets, bad(raw))
 			continue
 		}
-		packets = append(packets, Packet{Data: hep.Append(nil, h), From: from})
+		data := hep.Append(nil, h)
+		if len(data) == 0 { // longer than HEP can be
+			packets = append(packets, bad(raw))
+			continue
+		}
+		packets = append(packets, Packet{Data: data, From: from})
 	}
 	if len(packets) == 0 {
 		packets = append(packets, bad(data))
