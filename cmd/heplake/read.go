@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heplake/heplake/internal/cli"
+)
+
+// envAPI is the environment variable behind --api.
+const envAPI = "HEPLAKE_API"
+
+const defaultAPI = "http://127.0.0.1:9080"
+
+// reader holds the flags that every reading command has.
+type reader struct {
+	api     string
+	zone    string
+	timeout time.Duration
+}
+
+func (r *reader) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&r.api, "api", cmp.Or(os.Getenv(envAPI), defaultAPI), "URL of the API (environment: "+envAPI+")")
+	f.StringVar(&r.zone, "tz", "", "time zone of what is read and shown, such as UTC or Europe/Berlin (default: the system's)")
+	f.DurationVar(&r.timeout, "timeout", time.Minute, "how long to wait for the answer")
+}
+
+// open makes the client, and finds out what the output can show.
+func (r *reader) open(cmd *cobra.Command) (*cli.Client, cli.Display, error) {
+	zone, err := cli.Zone(r.zone)
+	if err != nil {
+		return nil, cli.Display{}, err
+	}
+	client, err := cli.NewClient(r.api, r.timeout)
+	if err != nil {
+		return nil, cli.Display{}, err
+	}
+	d := cli.NewDisplay(os.Stdout, os.Stderr, os.Getenv, zone)
+	if out := cmd.OutOrStdout(); out != io.Writer(os.Stdout) {
+		d.Out, d.Width, d.Color = out, 0, false
+	}
+	return client, d, nil
+}
+
+// found turns the client's "nothing found" into this program's.
+func found(err error) error {
+	if errors.Is(err, cli.ErrNotFound) {
+		return fmt.Errorf("%w: %w", errNotFound, err)
+	}
+	return err
+}
+
+func newSearch() *cobra.Command {
+	r := &reader{}
+	var o cli.SearchOptions
+	cmd := &cobra.Command{
+		Use:   "search [FILTER]",
+		Short: "Find calls, newest first",
+		Long: `Find calls, newest first. FILTER is field op value, joined by and, or, not and
+parentheses; the ops are = != < > <= >= like ~ in. Fields are those of the
+messages (from_user, to_user, ruri_user, method, status, src_ip, user_agent,
+call_id, raw, …) and of the call (outcome, duration_s, pdd_ms, mos_min, …).
+Exit code 3 says that nothing was found.`,
+		Example: `  heplake search 'from_user like "4930%" and status >= 500 and src_ip in 10.0.0.0/8'
+  heplake search 'method = INVITE and outcome = failed' --since 24h
+  heplake search 'to_user = 12345' --since today -o csv > calls.csv`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			var d cli.Display
+			if o.Client, d, err = r.open(cmd); err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				o.Filter = args[0]
+			}
+			return found(cli.Search(cmd.Context(), d, o))
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.Since, "since", "1h", "begin: 90s, 1h, 7d ago, today, yesterday, or a time")
+	f.StringVar(&o.Until, "until", "", "end, likewise (default: now)")
+	f.IntVar(&o.Limit, "limit", 50, "how many calls at most")
+	f.StringVarP(&o.Format, "output", "o", "table", "table, json or csv")
+	return cmd
+}
+
+func newFlow() *cobra.Command {
+	r := &reader{}
+	var o cli.FlowOptions
+	var width int
+	cmd := &cobra.Command{
+		Use:   "flow CALL-ID",
+		Short: "Draw a call's ladder, all its legs",
+		Long: `Draw the ladder of a call: every message of every leg in order, whichever leg's
+Call-ID is given. A correlation id will do as well.`,
+		Example: `  heplake flow 3848276298220188511@atlanta.example.com
+  heplake flow 1-16637@127.0.0.1 --raw | less -R
+  heplake flow 1-16637@127.0.0.1 -o svg > call.svg`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			var d cli.Display
+			if o.Client, d, err = r.open(cmd); err != nil {
+				return err
+			}
+			if width > 0 {
+				d.Width = width
+			}
+			o.CallID = args[0]
+			return found(cli.Flow(cmd.Context(), d, o))
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&o.Format, "output", "o", "text", "text, json or svg")
+	f.BoolVar(&o.Raw, "raw", false, "show each message whole below its row (text)")
+	f.StringVar(&o.Time, "time", "delta", "delta, absolute or offset: what the time column shows")
+	f.StringVar(&o.Theme, "theme", "auto", "auto, light or dark (svg)")
+	f.IntVar(&width, "width", 0, "width in columns (default: the terminal's)")
+	return cmd
+}
+
+func newQuality() *cobra.Command {
+	r := &reader{}
+	var o cli.QualityOptions
+	cmd := &cobra.Command{
+		Use:   "quality CALL-ID",
+		Short: "Show a call's media quality",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			var d cli.Display
+			if o.Client, d, err = r.open(cmd); err != nil {
+				return err
+			}
+			o.CallID = args[0]
+			return found(cli.Quality(cmd.Context(), d, o))
+		},
+	}
+	r.flags(cmd)
+	cmd.Flags().StringVarP(&o.Format, "output", "o", "text", "text or json")
+	return cmd
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/heplake/heplake/api"
+	"github.com/heplake/heplake/ingest"
+	"github.com/heplake/heplake/ingest/insert"
+	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/internal/config"
+	"github.com/heplake/heplake/query"
+)
+
+// stopTimeout bounds a graceful stop: what is not in ClickHouse by then stays
+// in the spool.
+const stopTimeout = 30 * time.Second
+
+// insertTimeout bounds one insert.
+const insertTimeout = 2 * time.Minute
+
+func newServe(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run everything: ingest, API, metrics, and the embedded ClickHouse when no clickhouse.url is set",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), g, parts{ingest: true, api: true})
+		},
+	}
+}
+
+func newIngest(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ingest",
+		Short: "Run the collector alone, in front of clickhouse.url",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), g, parts{ingest: true, outside: true})
+		},
+	}
+}
+
+func newAPI(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "api",
+		Short: "Run the HTTP API alone, in front of clickhouse.url",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), g, parts{api: true, outside: true})
+		},
+	}
+}
+
+// parts are what a server command runs.
+type parts struct {
+	ingest, api bool
+	// outside wants a ClickHouse that clickhouse.url names.
+	outside bool
+}
+
+func serve(ctx context.Context, g *global, run parts) error {
+	c, log, err := g.settings()
+	if err != nil {
+		return err
+	}
+	if run.outside && c.ClickHouse.URL == "" {
+		return errors.New("clickhouse.url is not set: this command works with a ClickHouse of its own elsewhere; `heplake serve` embeds one")
+	}
+	s := &server{c: c, log: log, registry: prometheus.NewRegistry(), addresses: map[string]string{}}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newStorage(c.Data.Dir))
+	defer s.stop()
+	if err := s.start(ctx, run); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	log.Info("stopping: what was received is being written")
+	return nil
+}
+
+// server holds the running parts. stops has what undoes them, last started first.
+type server struct {
+	c         config.Config
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	db        *database
+	addresses map[string]string
+	ready     readiness
+	stops     []func(context.Context) error
+}
+
+func (s *server) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
+
+// stop ends the parts in the reverse order of their start, so that what was
+// received reaches ClickHouse before ClickHouse ends.
+func (s *server) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		if err := s.stops[i](ctx); err != nil {
+			s.log.Error("stop", "error", err)
+		}
+	}
+}
+
+func (s *server) start(ctx context.Context, run parts) (err error) {
+	if s.db, err = openDatabase(ctx, s.c, s.log); err != nil {
+		return err
+	}
+	s.onStop(s.db.stop)
+	if s.db.engine != nil {
+		for k, v := range engineAddresses(s.db.engine) {
+			s.addresses[k] = v
+		}
+		s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "heplake_clickhouse_restarts_total", Help: "Restarts of the embedded ClickHouse after a crash.",
+		}, func() float64 { return float64(s.db.engine.Restarts()) }))
+	}
+	if run.ingest {
+		if err := s.startIngest(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.startMigration(ctx); err != nil {
+		return err
+	}
+	if run.api {
+		if err := s.startAPI(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.startMetrics(ctx); err != nil {
+		return err
+	}
+	if err := writeAddresses(s.c.Data.Dir, s.addresses); err != nil {
+		return err
+	}
+	s.logAddresses()
+	return nil
+}
+
+// startMigration brings up the schema. The embedded engine must be there, so a
+// failure ends the start; a ClickHouse elsewhere may be down for a while, during
+// which records gather in the spool.
+func (s *server) startMigration(ctx context.Context) error {
+	if s.db.engine != nil {
+		if err := migrateNow(ctx, s.c, s.db, s.log); err != nil {
+			return err
+		}
+		s.ready.schema.Store(true)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pause := backoff.NewExponentialBackOff()
+		pause.MaxInterval = 15 * time.Second
+		for {
+			err := migrateNow(ctx, s.c, s.db, s.log)
+			if err == nil {
+				s.ready.schema.Store(true)
+				return
+			}
+			wait := pause.NextBackOff()
+			s.log.Error("the schema is not in place; it will be tried again", "wait", wait.Round(time.Millisecond), "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
+	}()
+	s.onStop(func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+	return nil
+}
+
+func (s *server) startIngest(ctx context.Context) error {
+	conn, err := connect(s.db.writer, true)
+	if err != nil {
+		return err
+	}
+	s.onStop(func(context.Context) error { return conn.Close() })
+	sp, err := spool.Open(filepath.Join(s.c.Data.Dir, "spool"), spool.Options{
+		MaxBytes: int64(s.c.Spool.Max), MemoryBytes: int64(s.c.Spool.Memory), Sync: s.c.Spool.Sync == "batch", Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	cfg, err := pipelineConfig(s.c)
+	if err != nil {
+		return err
+	}
+	pipeline := ingest.New(cfg, sp, insert.New(conn, s.db.name(), insertTimeout), s.log)
+	if err := pipeline.Start(ctx); err != nil {
+		return err
+	}
+	s.onStop(pipeline.Stop)
+	s.registry.MustRegister(pipeline)
+	for transport, addr := range pipeline.Addrs() {
+		s.addresses["hep_"+transport] = reachable(addr)
+	}
+	s.ready.listening.Store(true)
+	return nil
+}
+
+func (s *server) startAPI(ctx context.Context) error {
+	store, err := openStore(ctx, s.db.reader)
+	if err != nil {
+		return err
+	}
+	s.onStop(func(context.Context) error { return store.Close() })
+	handler, err := api.New(api.Config{Store: store, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log})
+	if err != nil {
+		return err
+	}
+	addr, err := s.serveHTTP(ctx, "api", s.c.API.Addr, handler)
+	if err != nil {
+		return err
+	}
+	s.addresses["api"] = addr
+	return nil
+}
+
+// openStore connects the readers.
+func openStore(ctx context.Context, address string) (*query.Store, error) {
+	store, err := query.Open(ctx, query.Options{URL: address})
+	if err != nil {
+		return nil, fmt.Errorf("API: %w", err)
+	}
+	return store, nil
+}

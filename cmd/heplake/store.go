@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/internal/config"
+	"github.com/heplake/heplake/internal/embedded"
+	"github.com/heplake/heplake/schema"
+	"github.com/heplake/heplake/schema/migrate"
+)
+
+// database is the ClickHouse that a command works with: one embedded, or one
+// that clickhouse.url names.
+type database struct {
+	engine *embedded.Server // nil when outside
+	// owner, writer and reader are addresses of one server by user; outside
+	// they are the same.
+	owner, writer, reader string
+}
+
+// openDatabase starts the embedded engine, unless clickhouse.url names a server.
+func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
+	if u := c.ClickHouse.URL; u != "" {
+		parsed, err := url.Parse(u)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return nil, fmt.Errorf("clickhouse.url takes http://user:password@host:8123/database, not %q", redact(u))
+		}
+		return &database{owner: u, writer: u, reader: u}, nil
+	}
+	engine, err := embedded.Start(ctx, embedded.Config{
+		Dir: filepath.Join(c.Data.Dir, "clickhouse"), HTTP: c.Embedded.HTTP, TCP: c.Embedded.TCP,
+		Library: c.Embedded.Library, MemoryLimit: int64(c.Embedded.Memory), Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &database{
+		engine: engine,
+		owner:  engine.URL(embedded.Owner), writer: engine.URL(embedded.Writer), reader: engine.URL(embedded.Reader),
+	}, nil
+}
+
+// stop ends the embedded engine.
+func (d *database) stop(ctx context.Context) error {
+	if d.engine == nil {
+		return nil
+	}
+	return d.engine.Stop(ctx)
+}
+
+// name is the database that the tables are in.
+func (d *database) name() string {
+	if u, err := url.Parse(d.writer); err == nil && len(u.Path) > 1 {
+		return u.Path[1:]
+	}
+	return schema.Database
+}
+
+// connect opens a connection pool. With useDatabase the connection is to the
+// database of the address, which must be there by the time it is used.
+func connect(address string, useDatabase bool) (driver.Conn, error) {
+	opt, err := clickhouse.ParseDSN(address)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.url: %w", err)
+	}
+	if !useDatabase {
+		opt.Auth.Database = ""
+	}
+	opt.DialTimeout = 5 * time.Second
+	opt.MaxOpenConns, opt.MaxIdleConns = 8, 8
+	opt.Compression = &clickhouse.Compression{Method: clickhouse.CompressionNone}
+	return clickhouse.Open(opt)
+}
+
+// redact is an address without its password, for messages.
+func redact(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return "(not an address)"
+}
+
+// schemaOptions are the settings that shape the schema.
+func schemaOptions(c config.Config, d *database) schema.Options {
+	return schema.Options{
+		Database: d.name(),
+		TTLDays: map[string]int{
+			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
+		},
+	}
+}
+
+// migrateNow brings the schema to this version.
+func migrateNow(ctx context.Context, c config.Config, d *database, log *slog.Logger) error {
+	conn, err := connect(d.owner, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	plan, err := migrate.Plan(ctx, conn, schemaOptions(c, d))
+	if err != nil {
+		return err
+	}
+	for _, st := range plan.Statements {
+		log.Info("migrate", "step", st.Reason)
+	}
+	return migrate.Apply(ctx, conn, plan)
+}
