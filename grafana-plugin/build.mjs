@@ -111,6 +111,12 @@ for (const p of plugins) {
     sizes.push(`${p.from} ${Math.round(fs.statSync(path.join(p.to, 'module.js')).size / 1024)} KB`);
   }
 }
+// The datasource offers the dashboards that the repository keeps.
+for (const file of fs.readdirSync(path.join(root, '..', 'dashboards'))) {
+  if (file.endsWith('.json')) {
+    fs.cpSync(path.join(root, '..', 'dashboards', file), path.join(out, 'datasource', 'dashboards', file));
+  }
+}
 fs.copyFileSync(path.join(root, '..', 'LICENSE'), path.join(out, 'LICENSE'));
 fs.copyFileSync(path.join(root, 'README.md'), path.join(out, 'README.md'));
 process.stdout.write(watch ? 'watching src/\n' : `built dist/heplake-app in ${Date.now() - started} ms: ${sizes.join(', ')}\n`);

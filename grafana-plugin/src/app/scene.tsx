@@ -49,7 +49,7 @@ export function QueryState({ data, empty, children }: { data: SceneDataState; em
         </Alert>
       )}
       {notices.map((n) => (
-        <Alert key={n.text} severity={n.severity === 'error' ? 'error' : 'warning'} title={n.text} />
+        <Alert key={n.text} severity={n.severity} title={n.text} />
       ))}
       {rows > 0 ? children : !loading && !error && <div className={styles.empty}>{empty}</div>}
     </div>

@@ -23,6 +23,12 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
     onRunQuery();
   };
 
+  const needs = {
+    callId: ['flow', 'quality', 'logs'].includes(query.queryType),
+    filter: ['calls', 'series', 'logs'].includes(query.queryType),
+    limit: ['calls', 'logs'].includes(query.queryType),
+  };
+
   const setType = (queryType: QueryType) => {
     const next: HeplakeQuery = { ...query, queryType };
     if (queryType === 'sql' && !next.sql) {
@@ -33,7 +39,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
     }
     onChange(next);
     // A call has to be named first, and SQL is run when its writer says so.
-    if (queryType === 'calls' || queryType === 'series') {
+    if (queryType !== 'sql' && (next.callId || (queryType !== 'flow' && queryType !== 'quality'))) {
       onRunQuery();
     }
   };
@@ -73,7 +79,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
         </InlineFieldRow>
       )}
 
-      {(query.queryType === 'flow' || query.queryType === 'quality') && (
+      {needs.callId && (
         <InlineFieldRow>
           <InlineField
             grow
@@ -84,7 +90,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
             <Input
               id="heplake-callid"
               value={query.callId ?? ''}
-              placeholder="1-15155@10.0.0.1 or $callid"
+              placeholder={query.queryType === 'logs' ? 'every call' : '1-15155@10.0.0.1 or $callid'}
               spellCheck={false}
               onChange={(e: ChangeEvent<HTMLInputElement>) => set({ callId: e.currentTarget.value.trim() })}
               onBlur={onRunQuery}
@@ -94,11 +100,11 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
         </InlineFieldRow>
       )}
 
-      {(query.queryType === 'calls' || query.queryType === 'series') && (
+      {needs.filter && (
         <InlineFieldRow>
           <FilterInput value={query.filter ?? ''} onChange={(filter) => set({ filter })} onRun={onRunQuery} />
-          {query.queryType === 'calls' && (
-            <InlineField label="Limit" tooltip="At most this many calls, the newest first">
+          {needs.limit && (
+            <InlineField label="Limit" tooltip="At most this many rows, the newest first">
               <Input
                 id="heplake-limit"
                 type="number"
@@ -106,7 +112,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
                 min={1}
                 max={10000}
                 value={query.limit ?? ''}
-                placeholder="200"
+                placeholder={query.queryType === 'logs' ? '1000' : '200'}
                 onChange={(e: ChangeEvent<HTMLInputElement>) => set({ limit: Number(e.currentTarget.value) || undefined })}
                 onBlur={onRunQuery}
               />

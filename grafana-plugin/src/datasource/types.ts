@@ -1,20 +1,20 @@
 import { DataSourceJsonData } from '@grafana/data';
 import { DataQuery } from '@grafana/schema';
 
-export type QueryType = 'calls' | 'flow' | 'quality' | 'series' | 'sql';
+export type QueryType = 'calls' | 'flow' | 'quality' | 'series' | 'logs' | 'sql';
 
 /** A query as it goes to the backend. Only the fields of its type are sent. */
 export interface HeplakeQuery extends DataQuery {
   queryType: QueryType;
-  /** calls, series: the filter language. */
+  /** calls, series, logs: the filter language. */
   filter?: string;
-  /** flow, quality: a Call-ID of any leg, or a correlation id. */
+  /** flow, quality, logs: a Call-ID of any leg, or a correlation id. */
   callId?: string;
   /** series */
   metric?: string;
   /** series: column names, comma separated. */
   groupBy?: string;
-  /** calls, series */
+  /** calls, series, logs */
   limit?: number;
   /** sql, with macros. */
   sql?: string;
@@ -92,5 +92,6 @@ export const queryTypes: Array<Choice & { value: QueryType }> = [
   { value: 'flow', label: 'Flow', description: 'Every message of one call, for the SIP ladder' },
   { value: 'quality', label: 'Quality', description: 'What was reported about the media of one call' },
   { value: 'series', label: 'Series', description: 'A figure over time, for graphs and alerts' },
+  { value: 'logs', label: 'Logs', description: 'Log lines, CDRs and packets that would not decode' },
   { value: 'sql', label: 'SQL', description: 'Your own query on the heplake tables' },
 ];

@@ -58,6 +58,7 @@ export function LadderPanel({ data, options, width, height, timeZone }: PanelPro
       />
     );
   }
+  const notice = data.series.flatMap((f) => f.meta?.notices ?? []).map((n) => n.text)[0];
   if (data.state === LoadingState.Loading || data.state === LoadingState.NotStarted) {
     return <div className={styles.state} style={{ width, height }} data-testid="ladder-loading" />;
   }
@@ -66,10 +67,10 @@ export function LadderPanel({ data, options, width, height, timeZone }: PanelPro
       <Icon name={result.kind === 'empty' ? 'search' : 'exclamation-triangle'} size="xl" />
       {result.kind === 'empty' ? (
         <>
-          <h5>No such call here</h5>
+          <h5>No call to show</h5>
           <p>
-            No message with this Call-ID in the time range. Widen the range, or check the Call-ID: it is compared whole,
-            with upper and lower case.
+            {notice ??
+              'No message has the Call-ID asked for, or none was asked for. A Call-ID is compared whole, with upper and lower case.'}
           </p>
         </>
       ) : (

@@ -107,7 +107,7 @@ export default function appChecks({ page, server, check }) {
       const segment = encodeURIComponent(id.replace(/~/g, '~7E').replace(/%/g, '~25'));
       await open(`/a/heplake-app/calls/call/${segment}?from=now-6h&to=now`);
       await page.getByRole('heading', { name: id, exact: true }).waitFor();
-      await page.getByText('No such call here').waitFor();
+      await page.getByText('No call to show').waitFor();
       assert.deepEqual([...new Set(server.queries.map((q) => q.callId))], [id]);
     }
   });

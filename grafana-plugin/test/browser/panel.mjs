@@ -230,7 +230,7 @@ export default function panelChecks({ page, check }) {
 
   check('panel: no data, other data and loading say what they are', async () => {
     await draw([], { height: 400, width: 1000 });
-    assert.match(await page.getByTestId('ladder-state').innerText(), /No such call here/);
+    assert.match(await page.getByTestId('ladder-state').innerText(), /No call to show/);
     const series = flowFrame(fixture('busy'));
     series.schema.fields = series.schema.fields.slice(0, 1);
     series.data = { values: series.data.values.slice(0, 1), nanos: series.data.nanos.slice(0, 1) };
