@@ -2,7 +2,12 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/query/filter"
 )
 
 // The bounds of FlowRequest.MaxMessages.
@@ -10,6 +15,11 @@ const (
 	DefaultFlowMessages = 5_000
 	MaxFlowMessages     = 50_000
 )
+
+// maxFlowLinks bounds how many pairs of Call-ID and correlation id a flow has.
+// A real call has a handful; an agent that gives every call the same correlation
+// id would otherwise make one flow of them all.
+const maxFlowLinks = 500
 
 // FlowRequest asks for a call's ladder.
 type FlowRequest struct {
@@ -32,10 +42,178 @@ type FlowRequest struct {
 
 // Flow returns the ladder of the call that has the id: the messages of every
 // leg that Call-IDs and correlation ids connect, in order. Asking by any leg
-// gives the same ladder, but for Leg.LinkedBy.
+// gives the same ladder, but for Leg.LinkedBy. Where several tenants have the
+// id, it is the ladder of the one that used it last.
 //
 // The error wraps ErrNotFound when no SIP message has the id, else
 // ErrTooExpensive, ErrUnavailable or ErrInvalid.
 func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
-	return nil, ErrNotFound
+	if r.MaxMessages < 0 || r.MaxMessages > MaxFlowMessages {
+		return nil, fmt.Errorf("%w: max_messages %d is not between 0 and %d", ErrInvalid, r.MaxMessages, MaxFlowMessages)
+	}
+	if r.MaxMessages == 0 {
+		r.MaxMessages = DefaultFlowMessages
+	}
+	found, whole, err := s.find(ctx, r.ID, r.From, r.To, r.Tenant)
+	if err != nil {
+		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
+	}
+	if found == nil {
+		return nil, fmt.Errorf("flow of %q: %w", r.ID, ErrNotFound)
+	}
+	b := newFlowBuilder(found, r.ID)
+	if !whole {
+		b.truncated("legs: more Call-IDs are connected than a flow holds")
+	}
+	if err := s.fill(ctx, b, r); err != nil {
+		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
+	}
+	flow := b.flow()
+	calls, err := s.aggregate(ctx, nil, []*component{found}, filter.CallPlan{Match: "1"}, filter.Params{})
+	if err != nil {
+		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
+	}
+	if len(calls) > 0 {
+		flow.Call = calls[0]
+	}
+	return flow, nil
+}
+
+// find finds the call that has the id; nil when none has. Where several tenants
+// have it, it is the one whose last message is the newest.
+func (s *Store) find(ctx context.Context, id string, from, to time.Time, tenant string) (found *component, whole bool, err error) {
+	if id == "" {
+		return nil, true, nil
+	}
+	near := window{}
+	if !from.IsZero() || !to.IsZero() {
+		if near, err = windowOf(from, to, 24*time.Hour); err != nil {
+			return nil, false, err
+		}
+	}
+	components, whole, err := s.closure(ctx, nil, closureRequest{ids: []string{id}, tenant: tenant, near: near, maxLinks: maxFlowLinks})
+	if err != nil {
+		return nil, false, err
+	}
+	for _, c := range components {
+		if found == nil || c.span().to.After(found.span().to) {
+			found = c
+		}
+	}
+	return found, whole, nil
+}
+
+// fill reads the flow's records.
+func (s *Store) fill(ctx context.Context, b *flowBuilder, r FlowRequest) error {
+	if err := s.readMessages(ctx, b, r.MaxMessages); err != nil {
+		return err
+	}
+	if r.Media {
+		if err := s.readReports(ctx, b, r.MaxMessages); err != nil {
+			return err
+		}
+	}
+	if r.Events {
+		return s.readEvents(ctx, b, r.MaxMessages)
+	}
+	return nil
+}
+
+// rowsOf is the condition for rows that belong to the call, within a window.
+func rowsOf(c *component, w window, p *filter.Params, columns ...string) string {
+	ids := p.Add("Array(String)", c.ids())
+	where := w.condition(p) + " AND tenant = " + p.Add("String", c.tenant) + " AND ("
+	for i, column := range columns {
+		if i > 0 {
+			where += " OR "
+		}
+		where += column + " IN " + ids
+	}
+	return where + ")"
+}
+
+func (s *Store) readMessages(ctx context.Context, b *flowBuilder, limit int) error {
+	var p filter.Params
+	// Every message's correlation id is known from the closure.
+	sql := `SELECT time, node, capture_id, call_id, src_ip, src_port, dst_ip, dst_port, transport, method, status, reason,
+    cseq, cseq_method, from_user, from_tag, to_user, to_tag, ruri_user, user_agent, server, via_branch, sdp, parse_error, raw
+FROM ` + s.table("sip") + ` WHERE ` + rowsOf(b.component, b.component.span(), &p, "correlation_id") + `
+ORDER BY time, via_branch, status LIMIT ` + p.Add("UInt64", uint64(limit+1))
+	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
+		var m message
+		err := rows.Scan(&m.Time, &m.Node, &m.CaptureID, &m.CallID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
+			&m.Method, &m.Status, &m.Reason, &m.CSeq, &m.CSeqMethod, &m.FromUser, &m.fromTag, &m.ToUser, &m.toTag, &m.RURIUser,
+			&m.userAgent, &m.server, &m.branch, &m.SDP, &m.ParseError, &m.Raw)
+		if err != nil {
+			return err
+		}
+		if b.sip == limit {
+			b.truncated(fmt.Sprintf("messages: only the first %d are shown", limit))
+			return nil
+		}
+		b.sip++
+		m.Kind, m.Label = KindSIP, sipLabel(&m.Item)
+		b.add(m)
+		return nil
+	})
+}
+
+func (s *Store) readReports(ctx context.Context, b *flowBuilder, limit int) error {
+	var p filter.Params
+	span := b.component.span()
+	sql := `SELECT time, node, capture_id, call_id, correlation_id, src_ip, src_port, dst_ip, dst_port, transport,
+    source, report, ssrc, toBool(` + isReception + `), fraction_lost, jitter_ms, rtt_ms, mos, raw
+FROM ` + s.table("media") + ` WHERE ` + rowsOf(b.component, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id") + `
+ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
+	n := 0
+	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
+		var m message
+		var correlationID, source, report string
+		var ssrc uint32
+		var reception bool
+		var fractionLost, jitter, rtt, mos float32
+		err := rows.Scan(&m.Time, &m.Node, &m.CaptureID, &m.CallID, &correlationID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
+			&source, &report, &ssrc, &reception, &fractionLost, &jitter, &rtt, &mos, &m.Raw)
+		if err != nil {
+			return err
+		}
+		if n++; n > limit {
+			b.truncated(fmt.Sprintf("media: only the first %d reports are shown", limit))
+			return nil
+		}
+		if m.CallID == "" {
+			m.CallID = correlationID
+		}
+		m.Kind, m.Label = KindMedia, reportLabel(source, report, reception, fractionLost, jitter, rtt, mos)
+		b.add(m)
+		return nil
+	})
+}
+
+func (s *Store) readEvents(ctx context.Context, b *flowBuilder, limit int) error {
+	var p filter.Params
+	span := b.component.span()
+	sql := `SELECT time, node, capture_id, call_id, correlation_id, src_ip, src_port, dst_ip, dst_port, transport, type_name, error, body
+FROM ` + s.table("events") + ` WHERE ` + rowsOf(b.component, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id") + `
+ORDER BY time LIMIT ` + p.Add("UInt64", uint64(limit+1))
+	n := 0
+	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
+		var m message
+		var correlationID, typeName string
+		err := rows.Scan(&m.Time, &m.Node, &m.CaptureID, &m.CallID, &correlationID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
+			&typeName, &m.ParseError, &m.Raw)
+		if err != nil {
+			return err
+		}
+		if n++; n > limit {
+			b.truncated(fmt.Sprintf("events: only the first %d are shown", limit))
+			return nil
+		}
+		if m.CallID == "" {
+			m.CallID = correlationID
+		}
+		m.Kind, m.Label = KindEvent, eventLabel(typeName, m.Raw)
+		b.add(m)
+		return nil
+	})
 }

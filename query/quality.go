@@ -2,8 +2,21 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/query/filter"
 )
+
+// isReception is the SQL condition for rows of media whose loss and jitter mean
+// something. An RTCP sender report without report blocks, an SDES or a BYE has
+// none; its row is about the reporter's own stream.
+const isReception = "(source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter)"
+
+// maxReports bounds how many reports a Quality has.
+const maxReports = 20_000
 
 // QualityRequest asks for a call's media quality.
 type QualityRequest struct {
@@ -24,5 +37,58 @@ type QualityRequest struct {
 // The error wraps ErrNotFound when neither a SIP message nor a report has the
 // id, else ErrTooExpensive, ErrUnavailable or ErrInvalid.
 func (s *Store) Quality(ctx context.Context, r QualityRequest) (*Quality, error) {
-	return nil, ErrNotFound
+	c, _, err := s.find(ctx, r.ID, r.From, r.To, r.Tenant)
+	if err != nil {
+		return nil, fmt.Errorf("quality of %q: %w", r.ID, err)
+	}
+	var p filter.Params
+	where := ""
+	switch {
+	case c != nil:
+		span := c.span()
+		where = rowsOf(c, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id")
+	default:
+		// Reports may be all there is: an agent may send nothing else.
+		near := window{}
+		if !r.From.IsZero() || !r.To.IsZero() {
+			if near, err = windowOf(r.From, r.To, 24*time.Hour); err != nil {
+				return nil, err
+			}
+		}
+		id := p.Add("String", r.ID)
+		where = near.widen(callIDMargin).condition(&p) + " AND " + tenantCondition(r.Tenant, &p) + " AND (correlation_id = " + id + " OR call_id = " + id + ")"
+	}
+	q, err := s.readQuality(ctx, where, &p)
+	if err != nil {
+		return nil, fmt.Errorf("quality of %q: %w", r.ID, err)
+	}
+	if c == nil && (q.Reports == 0 || r.ID == "") {
+		return nil, fmt.Errorf("quality of %q: %w", r.ID, ErrNotFound)
+	}
+	q.CallID = r.ID
+	return q, nil
+}
+
+func (s *Store) readQuality(ctx context.Context, where string, p *filter.Params) (*Quality, error) {
+	sql := `SELECT time, src_ip, src_port, dst_ip, dst_port, source, report, ssrc, codec, toBool(` + isReception + `),
+    packets, lost, fraction_lost, jitter_ms, rtt_ms, mos, r_factor
+FROM ` + s.table("media") + ` WHERE ` + where + `
+ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(maxReports))
+	sum := newQualitySum()
+	err := s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
+		var m mediaRow
+		var loss, jitter, rtt, mos, r float32
+		err := rows.Scan(&m.Time, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.source, &m.report, &m.ssrc, &m.codec, &m.reception,
+			&m.Packets, &m.Lost, &loss, &jitter, &rtt, &mos, &r)
+		m.Time = m.Time.UTC()
+		m.FractionLost, m.JitterMs, m.RTTMs, m.MOS, m.RFactor = decimal(loss), decimal(jitter), decimal(rtt), decimal(mos), decimal(r)
+		if err == nil {
+			sum.add(&m)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sum.quality(), nil
 }

@@ -2,7 +2,14 @@ package query
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/query/filter"
 )
 
 // The bounds of a series request.
@@ -11,6 +18,9 @@ const (
 	MaxSeries     = 200
 	MaxBuckets    = 11_000
 )
+
+// Other is the label of the series that stands for those beyond the limit.
+const Other = "other"
 
 // SeriesRequest asks for a figure over time.
 type SeriesRequest struct {
@@ -27,11 +37,11 @@ type SeriesRequest struct {
 	To   time.Time `json:"to"`
 	// Step is the width of a bucket, in whole seconds; chosen to give at most
 	// some hundred buckets when 0. Buckets start at multiples of Step since the
-	// epoch.
+	// epoch; the first and the last count only what lies in the window.
 	Step time.Duration `json:"step"`
 	// Limit is how many series to return: the largest ones by their sum, the
-	// others added up in one more whose labels are all "other". DefaultSeries
-	// when 0, MaxSeries at most.
+	// others added up in one more whose labels are all Other. DefaultSeries when
+	// 0, MaxSeries at most.
 	Limit int `json:"limit"`
 	// Tenant restricts the figure to one tenant's traffic; empty is all.
 	Tenant string `json:"tenant"`
@@ -52,7 +62,8 @@ type Label struct {
 	Value string `json:"value"`
 }
 
-// SeriesResult is a figure over time, split into series, largest sum first.
+// SeriesResult is a figure over time, split into series, largest sum first and
+// that of the others last.
 type SeriesResult struct {
 	Metric string `json:"metric"`
 	// Unit is the unit of the values as Grafana names it: "short", "ms", "percent".
@@ -61,15 +72,76 @@ type SeriesResult struct {
 	// Times are the starts of the buckets, without gaps.
 	Times  []time.Time `json:"times"`
 	Series []Series    `json:"series"`
-	// Truncated says that series beyond Limit were added up as "other".
+	// Truncated says that series beyond Limit were added up as Other.
 	Truncated bool `json:"truncated"`
 }
 
-// Metrics lists the names that SeriesRequest.Metric takes.
-func Metrics() []string { return []string{"messages", "errors"} }
+// metric is a figure that can be computed for any set of rows of a table.
+type metric struct {
+	name, unit string
+	table      string
+	target     *filter.Target
+	// where restricts the rows, value computes the figure of them (a Float64 or
+	// NULL), weight says how much a series matters.
+	where, value, weight string
+	// empty is the value of a bucket without rows; nil for none.
+	empty *float64
+}
 
-// GroupColumns lists the names that SeriesRequest.GroupBy takes.
-func GroupColumns() []string { return nil }
+var zero float64
+
+// metrics lists the figures in the order of Metrics.
+var metrics = []metric{
+	{name: "messages", unit: "short", table: "sip", target: filter.Messages, where: "1", value: "toFloat64(count())", weight: "count()", empty: &zero},
+	// Every response with a failure code counts, challenges (401, 407) and hung-up
+	// calls (487) too: what is an error to whom is for the filter to say.
+	{name: "errors", unit: "short", table: "sip", target: filter.Messages, where: "status >= 400", value: "toFloat64(count())", weight: "count()", empty: &zero},
+}
+
+// Metrics lists the names that SeriesRequest.Metric takes.
+//
+// messages is SIP messages, copies by several agents included; errors is
+// responses with a status of 400 or more.
+func Metrics() []string {
+	out := make([]string, len(metrics))
+	for i, m := range metrics {
+		out[i] = m.name
+	}
+	return out
+}
+
+// groupColumns are what series can be split by, with the SQL of their values as
+// text.
+var groupColumns = []struct{ name, sql string }{
+	{"tenant", "toString(tenant)"},
+	{"node", "toString(node)"},
+	{"capture_id", "toString(capture_id)"},
+	{"transport", "toString(transport)"},
+	{"method", "toString(method)"},
+	{"cseq_method", "toString(cseq_method)"},
+	{"status", "if(status = 0, '', toString(status))"},
+	{"class", "if(status = 0, 'request', concat(toString(intDiv(status, 100)), 'xx'))"},
+	{"reason", "toString(reason)"},
+	{"src_ip", "replaceOne(toString(src_ip), '::ffff:', '')"},
+	{"dst_ip", "replaceOne(toString(dst_ip), '::ffff:', '')"},
+	{"user_agent", "toString(user_agent)"},
+	{"server", "toString(server)"},
+	{"from_domain", "toString(from_domain)"},
+	{"to_domain", "toString(to_domain)"},
+	{"ruri_domain", "toString(ruri_domain)"},
+	{"q850", "if(q850 = 0, '', toString(q850))"},
+	{"parse_error", "toString(parse_error)"},
+}
+
+// GroupColumns lists the names that SeriesRequest.GroupBy takes: columns of
+// messages, and class, which is "request" or the status class ("4xx").
+func GroupColumns() []string {
+	out := make([]string, len(groupColumns))
+	for i, g := range groupColumns {
+		out[i] = g.name
+	}
+	return out
+}
 
 // Series returns a figure over time in buckets without gaps. Without groups
 // there is always one series, of zeros when nothing happened.
@@ -77,5 +149,193 @@ func GroupColumns() []string { return nil }
 // The error is a *filter.Error, or wraps ErrTooExpensive, ErrUnavailable or
 // ErrInvalid.
 func (s *Store) Series(ctx context.Context, r SeriesRequest) (SeriesResult, error) {
-	return SeriesResult{}, ErrUnavailable
+	q, err := newSeriesQuery(r)
+	if err != nil {
+		return SeriesResult{}, err
+	}
+	if err := q.run(ctx, s); err != nil {
+		return SeriesResult{}, fmt.Errorf("series %s: %w", r.Metric, err)
+	}
+	return q.result, nil
+}
+
+// seriesQuery is one request on its way.
+type seriesQuery struct {
+	metric  metric
+	groups  []string // SQL of the values grouped by
+	names   []string
+	window  window
+	limit   int
+	where   string
+	params  filter.Params
+	buckets map[int64]int // start in seconds → index in Times
+	result  SeriesResult
+}
+
+func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
+	q := &seriesQuery{limit: r.Limit, names: r.GroupBy}
+	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == r.Metric })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: metric %q is none of %s", ErrInvalid, r.Metric, strings.Join(Metrics(), ", "))
+	}
+	q.metric = metrics[i]
+	for _, name := range r.GroupBy {
+		i := slices.IndexFunc(groupColumns, func(g struct{ name, sql string }) bool { return g.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: group %q is none of %s", ErrInvalid, name, strings.Join(GroupColumns(), ", "))
+		}
+		q.groups = append(q.groups, groupColumns[i].sql)
+	}
+	var err error
+	if q.window, err = windowOf(r.From, r.To, time.Hour); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Limit < 0 || r.Limit > MaxSeries:
+		return nil, fmt.Errorf("%w: limit %d is not between 0 and %d", ErrInvalid, r.Limit, MaxSeries)
+	case r.Limit == 0:
+		q.limit = DefaultSeries
+	}
+	if err := q.grid(r.Step); err != nil {
+		return nil, err
+	}
+	condition, err := q.metric.target.Compile(r.Filter, &q.params)
+	if err != nil {
+		return nil, err
+	}
+	q.where = q.window.condition(&q.params) + " AND " + tenantCondition(r.Tenant, &q.params) + " AND " + q.metric.where + " AND " + condition
+	return q, nil
+}
+
+// steps are the widths of buckets that are chosen from, in seconds.
+var steps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400}
+
+// chosenBuckets is about how many buckets there are when no step is given.
+const chosenBuckets = 300
+
+// grid lays out the buckets.
+func (q *seriesQuery) grid(step time.Duration) error {
+	seconds := int64(step / time.Second)
+	span := q.window.to.Sub(q.window.from)
+	switch {
+	case step < 0 || step%time.Second != 0:
+		return fmt.Errorf("%w: step %s is not a number of whole seconds", ErrInvalid, step)
+	case step == 0:
+		seconds = steps[len(steps)-1]
+		for _, s := range steps {
+			if int64(span/time.Second)/s <= chosenBuckets {
+				seconds = s
+				break
+			}
+		}
+	}
+	first := floor(q.window.from.Unix(), seconds)
+	last := floor(q.window.to.Add(-time.Nanosecond).Unix(), seconds)
+	n := (last-first)/seconds + 1
+	if n > MaxBuckets {
+		return fmt.Errorf("%w: a step of %ds makes %d buckets, at most %d are possible", ErrInvalid, seconds, n, MaxBuckets)
+	}
+	q.buckets = make(map[int64]int, n)
+	q.result = SeriesResult{Metric: q.metric.name, Unit: q.metric.unit, Step: time.Duration(seconds) * time.Second, Times: make([]time.Time, n), Series: []Series{}}
+	for i := range n {
+		t := first + i*seconds
+		q.buckets[t] = int(i)
+		q.result.Times[i] = time.Unix(t, 0).UTC()
+	}
+	return nil
+}
+
+// floor is the multiple of step at or before t.
+func floor(t, step int64) int64 {
+	m := t % step
+	if m < 0 {
+		m += step
+	}
+	return t - m
+}
+
+func (q *seriesQuery) run(ctx context.Context, s *Store) error {
+	index := "1"
+	if len(q.groups) == 0 {
+		q.addSeries(nil)
+	} else {
+		tops, err := q.tops(ctx, s)
+		if err != nil || len(tops) == 0 {
+			return err
+		}
+		if len(tops) > q.limit {
+			tops = tops[:q.limit]
+			q.result.Truncated = true
+		}
+		keys := make([]string, len(tops))
+		for i, values := range tops {
+			q.addSeries(values)
+			keys[i] = strings.Join(values, separator)
+		}
+		if q.result.Truncated {
+			others := make([]string, len(q.groups))
+			for i := range others {
+				others[i] = Other
+			}
+			q.addSeries(others)
+		}
+		// A key that is none of these has index 0: the others.
+		index = "indexOf(" + q.params.Add("Array(String)", keys) + ", concat(" + strings.Join(q.groups, ", '"+separatorSQL+"', ") + ", ''))"
+	}
+	step := q.params.Add("Int64", int64(q.result.Step/time.Second))
+	at := "intDiv(toUnixTimestamp64Micro(time), 1000000)"
+	sql := "SELECT " + at + " - " + at + " % " + step + " AS bucket, toInt64(" + index + ") AS series, " + q.metric.value +
+		" FROM " + s.table(q.metric.table) + " WHERE " + q.where + " GROUP BY bucket, series"
+	return s.query(ctx, nil, sql, q.params.Args(), func(rows driver.Rows) error {
+		var bucket, series int64
+		var value *float64
+		if err := rows.Scan(&bucket, &series, &value); err != nil {
+			return err
+		}
+		if series == 0 {
+			series = int64(len(q.result.Series))
+		}
+		i, ok := q.buckets[bucket]
+		if !ok || int(series) > len(q.result.Series) {
+			return nil // a group that appeared between the two queries
+		}
+		q.result.Series[series-1].Values[i] = value
+		return nil
+	})
+}
+
+// separator parts the values of a key; no value grouped by holds it.
+const (
+	separator    = "\x1f"
+	separatorSQL = `\x1f`
+)
+
+// tops lists the values of the groups that weigh most, one more than the limit
+// when there are as many.
+func (q *seriesQuery) tops(ctx context.Context, s *Store) ([][]string, error) {
+	p := q.params.Clone()
+	sql := "SELECT [" + strings.Join(q.groups, ", ") + "] AS values FROM " + s.table(q.metric.table) + " WHERE " + q.where +
+		" GROUP BY values ORDER BY " + q.metric.weight + " DESC, values LIMIT " + p.Add("UInt64", uint64(q.limit+1))
+	var out [][]string
+	err := s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
+		var values []string
+		if err := rows.Scan(&values); err != nil {
+			return err
+		}
+		out = append(out, values)
+		return nil
+	})
+	return out, err
+}
+
+// addSeries adds a series of empty buckets.
+func (q *seriesQuery) addSeries(values []string) {
+	series := Series{Labels: make([]Label, len(values)), Values: make([]*float64, len(q.result.Times))}
+	for i, v := range values {
+		series.Labels[i] = Label{Name: q.names[i], Value: v}
+	}
+	for i := range series.Values {
+		series.Values[i] = q.metric.empty
+	}
+	q.result.Series = append(q.result.Series, series)
 }
