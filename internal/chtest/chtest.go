@@ -43,14 +43,18 @@ const memoryLimit = 2 << 30
 
 // Main runs the tests of a binary and stops the shared engine. It does not
 // return.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to clean up: it returns the code to
+// exit with.
+func Run(m *testing.M) int {
 	embedded.MaybeChild()
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
 // shared is the engine of this test binary. A failed start is remembered: every

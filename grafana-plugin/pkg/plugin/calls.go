@@ -164,3 +164,12 @@ func list(values []string) string {
 	}
 	return string(b)
 }
+
+// plainIP is an address that ClickHouse wrote, as people write it.
+func plainIP(s string) string {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return ""
+	}
+	return address(a)
+}

@@ -67,6 +67,7 @@ func classify(err error, free bool) category {
 		filterErr *filter.Error
 		bad       *badQuery
 		settings  *settingsError
+		schema    *schemaError
 		unknownCA x509.UnknownAuthorityError
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
@@ -79,6 +80,8 @@ func classify(err error, free bool) category {
 		return categoryNone
 	case errors.As(err, &settings):
 		return categorySettings
+	case errors.As(err, &schema):
+		return categorySchema
 	case errors.As(err, &filterErr), errors.As(err, &bad), errors.Is(err, query.ErrInvalid):
 		return categoryQuery
 	case errors.Is(err, query.ErrTooExpensive):

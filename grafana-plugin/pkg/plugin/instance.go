@@ -65,6 +65,8 @@ type lake struct {
 	*query.Store
 	// settings go with every query: those among wanted that the user may set.
 	settings clickhouse.Settings
+	// mayCut says that a result may be cut instead of refused when it is too long.
+	mayCut bool
 	// readonly is the user's own value of that setting: 0 may write.
 	readonly string
 }
@@ -144,7 +146,7 @@ var wanted = clickhouse.Settings{
 
 // readProfile finds which of the wanted settings the user may set.
 func (l *lake) readProfile(ctx context.Context) error {
-	rows, err := l.Conn().Query(ctx, "SELECT name, value, readonly FROM system.settings WHERE name IN ('readonly', 'log_comment', 'cancel_http_readonly_queries_on_client_close')")
+	rows, err := l.Conn().Query(ctx, "SELECT name, value, readonly FROM system.settings WHERE name IN ('readonly', 'log_comment', 'cancel_http_readonly_queries_on_client_close', 'result_overflow_mode')")
 	if err != nil {
 		return fmt.Errorf("read the user's settings: %w", err)
 	}
@@ -156,13 +158,16 @@ func (l *lake) readProfile(ctx context.Context) error {
 		if err := rows.Scan(&name, &value, &fixed); err != nil {
 			return fmt.Errorf("read the user's settings: %w", err)
 		}
-		if name == "readonly" {
+		switch {
+		case name == "readonly":
 			l.readonly = value
-			if value != "0" {
-				continue // read-only already: ClickHouse refuses to hear it again
+			if value == "0" { // else ClickHouse refuses to hear it again
+				l.settings[name] = wanted[name]
 			}
-		}
-		if fixed == 0 {
+		case fixed != 0:
+		case name == "result_overflow_mode":
+			l.mayCut = true
+		default:
 			l.settings[name] = wanted[name]
 		}
 	}
