@@ -26,7 +26,7 @@ func pipelineConfig(c config.Config) (ingest.Config, error) {
 		UDP: addr(c.HEP.UDP), TCP: addr(c.HEP.TCP), Streams: streams,
 		Workers: workers, UDPBuffer: int(c.HEP.Buffer), MaxConnections: c.HEP.MaxConnections, IdleTimeout: c.HEP.IdleTimeout, MaxBody: int64(c.HEP.MaxBody),
 		BatchRows: c.Batch.Rows, BatchAge: c.Batch.Age, BatchBytes: int(c.Batch.Bytes), Inserters: 2,
-		Tenant: c.Tenant, SIPHeaders: c.SIP.Headers, CorrelationHeaders: c.Correlation.Headers,
+		StoreRTP: c.HEP.StoreRTP, Tenant: c.Tenant, SIPHeaders: c.SIP.Headers, CorrelationHeaders: c.Correlation.Headers,
 		TimeAhead: maxClockAhead, TimeBehind: timeBehind(c.Retention),
 	}, err
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,5 +92,23 @@ func TestRefusalsNameTheKeyAndWhatItTakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write docs/settings.md")
+
+func TestSettingsPageIsTrue(t *testing.T) {
+	const path = "../../docs/settings.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(Markdown()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != Markdown() {
+		t.Error("docs/settings.md differs from the settings: go test ./internal/config -update")
 	}
 }
