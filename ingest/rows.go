@@ -128,15 +128,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 	p := &w.packet
 	for i := range reports {
 		q := &reports[i]
-		if p.MOS != 0 && q.MOSMethod != media.MethodReported {
-			q.MOS, q.MOSMethod = float32(p.MOS)/100, media.MethodReported
-		}
-		if p.RFactor != 0 && q.RFactor == 0 {
-			q.RFactor = float32(p.RFactor)
-		}
-		if q.MOS == 0 {
-			q.EstimateMOS(q.Codec)
-		}
+		q.HEPQuality(p.MOS, p.RFactor)
 		b := open(w, &w.mediaRows, r.us)
 		c := &b.Cols
 		correlation, call := p.CorrelationID, w.callID()

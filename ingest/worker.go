@@ -99,6 +99,9 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 			if e, ok := err.(*media.Error); ok {
 				reason, offset = e.Reason, e.Offset
 			}
+			// What was read before the fault is kept beside the event that tells of it.
+			w.linkTo(call)
+			w.addReports(&r, reports, nil, 0)
 			w.addEvent(&r, "media", reason, offset)
 		default:
 			w.linkTo(call)
