@@ -28,7 +28,7 @@ WITH
             groupUniqArrayIf((src_ip, src_port, dst_ip, dst_port), method = cseq_method AND method NOT IN ('', 'ACK', 'BYE', 'CANCEL', 'PRACK') AND to_tag = '') AS leg_hops,
             groupUniqArrayIf(user_agent, user_agent != '') AS agents,
             groupUniqArrayIf(server, server != '') AS servers,
-            groupUniqArray(node) AS leg_nodes,
+            groupUniqArrayIf(if(node != '', node, toString(capture_id)), node != '' OR capture_id != 0) AS leg_nodes,
             argMaxIf(sdp, (status > 0, time), sdp != '') AS leg_sdp,
             argMaxIf(sip.q850, time, sip.q850 > 0) AS leg_q850/*leg matches*/
         FROM /*sip*/ AS sip

@@ -71,7 +71,7 @@ var Calls = View{
 		{Name: "dst_port", Kind: Uint16, Doc: "Its port."},
 		{Name: "user_agents", Kind: Enums, Doc: "User-Agent and Server headers seen."},
 		{Name: "codecs", Kind: Enums, Doc: "Codecs that the last answering SDP named; of the offer when there was none."},
-		{Name: "nodes", Kind: Enums, Doc: "Capture agents that reported it."},
+		{Name: "nodes", Kind: Enums, Doc: "Capture agents that reported it, by name, else by capture id."},
 		{Name: "messages", Kind: Uint64, Doc: "SIP messages, copies by several agents included."},
 		{Name: "retransmissions", Kind: Uint64, Doc: "Messages that the same sender had sent before, as each capture agent saw them."},
 		{Name: "hops", Kind: Uint64, Doc: "Distinct pairs of sender and receiver of the opening requests."},

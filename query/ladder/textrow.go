@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -285,7 +286,7 @@ func (t *text) note(l *line, r *row) {
 	}
 	var parts []string
 	if r.item.Copy || t.m.anyCopy && t.m.manyAgents && r.item.Kind == query.KindSIP {
-		parts = append(parts, "by "+clean(r.item.Node))
+		parts = append(parts, "by "+clean(agentName(r.item)))
 	}
 	if t.m.manyWires && r.item.Kind == query.KindSIP {
 		parts = append(parts, clean(r.item.Transport))
@@ -332,4 +333,12 @@ func (t *text) raw(it *query.Item) {
 		t.b.WriteString(strings.TrimRight(t.p.paint("    "+t.p.g.raw, legStyle(it.Leg))+" "+t.p.text(s), " "))
 		t.b.WriteByte('\n')
 	}
+}
+
+// agentName is what the capture agent calls itself: its name, else its id.
+func agentName(it *query.Item) string {
+	if it.Node != "" {
+		return it.Node
+	}
+	return strconv.FormatUint(uint64(it.CaptureID), 10)
 }
