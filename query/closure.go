@@ -10,13 +10,16 @@ import (
 	"github.com/heplake/heplake/query/filter"
 )
 
-// How far from the messages found a call's other messages are looked for. Rows
-// with a known correlation id are cheap to find (it leads the tables' order), so
-// that a call of a day is whole; rows that only share a Call-ID are near, since
-// legs meet when the call is set up.
+// How far from the messages found a call's other messages are looked for.
+//
+// Rows with a known correlation id are cheap to find, since it leads the tables'
+// order: a call of a day is whole. Rows that only share a Call-ID cost more, the
+// more the more Call-IDs are looked for; legs meet when the call is set up, so
+// these are looked for nearby, and farther away only for legs of which the
+// request that opened them is not found yet.
 const (
-	correlationMargin = 24 * time.Hour
-	callIDMargin      = time.Hour
+	farMargin  = 24 * time.Hour
+	nearMargin = 5 * time.Minute
 )
 
 // maxRounds bounds how many links are followed from one leg to the next.
@@ -61,6 +64,8 @@ type link struct {
 	// first and last are the times of these messages.
 	first, last time.Time
 	messages    uint64
+	// opened says that a request outside a dialog is among them.
+	opened bool
 }
 
 // component is a call: the links that hang together.
@@ -143,73 +148,120 @@ type closureRequest struct {
 // closure finds every leg that Call-IDs and correlation ids connect with the
 // ids, to any depth up to maxRounds. whole is false when a bound cut it.
 func (s *Store) closure(ctx context.Context, c *cost, r closureRequest) (components []*component, whole bool, err error) {
-	type key struct{ tenant, correlationID, callID string }
-	links := map[key]link{}
-	asked := map[string]bool{"": true}
-	pending := r.ids
-	whole = true
-	for round := 0; len(pending) > 0; round++ {
-		if round == maxRounds || len(links) >= r.maxLinks {
-			whole = false
-			break
-		}
-		var fresh []string
-		for _, id := range pending {
-			if !asked[id] {
-				asked[id] = true
-				fresh = append(fresh, id)
-			}
-		}
-		pending = nil
-		if len(fresh) == 0 {
-			break
-		}
-		found, err := s.links(ctx, c, r, fresh)
-		if err != nil {
-			return nil, false, err
-		}
-		if len(found) > r.maxLinks {
-			whole = false
-		}
-		for _, l := range found {
-			k := key{l.tenant, l.correlationID, l.callID}
-			if old, ok := links[k]; ok {
-				// Found from either end, the wider search knows more.
-				if old.messages > l.messages {
-					l = old
-				}
-			}
-			links[k] = l
-			pending = append(pending, l.correlationID, l.callID)
-		}
+	k := closure{store: s, request: r, links: map[linkKey]link{}, asked: map[string]bool{"": true}, askedFar: map[string]bool{"": true}}
+	whole, err = k.run(ctx, c)
+	if err != nil {
+		return nil, false, err
 	}
-	all := make([]link, 0, len(links))
-	for _, l := range links {
+	all := make([]link, 0, len(k.links))
+	for _, l := range k.links {
 		all = append(all, l)
 	}
 	return connect(all, r.ids), whole, nil
 }
 
-// links finds the links of ids.
-func (s *Store) links(ctx context.Context, c *cost, r closureRequest, ids []string) ([]link, error) {
+// linkKey tells links apart.
+type linkKey struct{ tenant, correlationID, callID string }
+
+// closure is one closure being computed.
+type closure struct {
+	store   *Store
+	request closureRequest
+	links   map[linkKey]link
+	// asked are the ids that were looked for, askedFar the Call-IDs that were
+	// looked for far away.
+	asked, askedFar map[string]bool
+}
+
+func (k *closure) run(ctx context.Context, c *cost) (whole bool, err error) {
+	r := k.request
+	pending := r.ids
+	for range maxRounds {
+		if len(k.links) >= r.maxLinks {
+			return false, nil
+		}
+		callIDs := r.near.widen(nearMargin)
+		ids := unasked(pending, k.asked)
+		byCorrelation := true
+		if len(ids) == 0 && !r.near.isZero() {
+			ids, callIDs, byCorrelation = unasked(k.unopened(), k.askedFar), r.near.widen(farMargin), false
+		}
+		if len(ids) == 0 {
+			return true, nil
+		}
+		found, err := k.store.findLinks(ctx, c, r, ids, byCorrelation, callIDs)
+		if err != nil {
+			return false, err
+		}
+		if len(found) > r.maxLinks {
+			return false, nil
+		}
+		pending = k.add(found)
+	}
+	return len(unasked(pending, k.asked)) == 0, nil
+}
+
+// unasked lists the ids not asked for yet, and marks them as asked for.
+func unasked(ids []string, asked map[string]bool) []string {
+	var out []string
+	for _, id := range ids {
+		if !asked[id] {
+			asked[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// unopened lists the Call-IDs of which no opening request is known.
+func (k *closure) unopened() []string {
+	opened := map[node]bool{}
+	for _, l := range k.links {
+		if l.opened {
+			opened[node{l.tenant, l.callID}] = true
+		}
+	}
+	var out []string
+	for _, l := range k.links {
+		if !opened[node{l.tenant, l.callID}] {
+			out = append(out, l.callID)
+		}
+	}
+	return out
+}
+
+// add adds links, and returns the ids in them. A link may be found several
+// times, by either end; the search that saw most of it counts.
+func (k *closure) add(found []link) []string {
+	var ids []string
+	for _, l := range found {
+		key := linkKey{l.tenant, l.correlationID, l.callID}
+		if old, ok := k.links[key]; !ok || old.messages < l.messages {
+			k.links[key] = l
+		}
+		ids = append(ids, l.correlationID, l.callID)
+	}
+	return ids
+}
+
+// findLinks finds the links of messages that have one of the ids as Call-ID, in
+// the window callIDs, or as correlation id.
+func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, ids []string, byCorrelation bool, callIDs window) ([]link, error) {
 	var p filter.Params
 	list := p.Add("Array(String)", ids)
-	tenant := tenantCondition(r.tenant, &p)
-	sql := `SELECT tenant, correlation_id, call_id, min(time), max(time), count() FROM
-(
-    SELECT tenant, correlation_id, call_id, time FROM ` + s.table("sip") + `
-    WHERE ` + r.near.widen(correlationMargin).condition(&p) + ` AND ` + tenant + ` AND correlation_id IN ` + list + `
-    UNION ALL
-    SELECT tenant, correlation_id, call_id, time FROM ` + s.table("sip") + `
-    WHERE ` + r.near.widen(callIDMargin).condition(&p) + ` AND ` + tenant + ` AND call_id IN ` + list + ` AND correlation_id NOT IN ` + list + `
-)
-GROUP BY tenant, correlation_id, call_id
-ORDER BY min(time)
-LIMIT ` + p.Add("UInt64", uint64(r.maxLinks+1))
+	rows := "SELECT tenant, correlation_id, call_id, time, method NOT IN ('', 'ACK', 'BYE', 'CANCEL', 'PRACK') AND to_tag = '' AS opens FROM " + s.table("sip") +
+		" WHERE " + tenantCondition(r.tenant, &p) + " AND "
+	sources := rows + callIDs.condition(&p) + " AND call_id IN " + list
+	if byCorrelation {
+		sources += " AND correlation_id NOT IN " + list + "\nUNION ALL\n" +
+			rows + r.near.widen(farMargin).condition(&p) + " AND correlation_id IN " + list
+	}
+	sql := "SELECT tenant, correlation_id, call_id, min(time), max(time), count(), toBool(max(opens))\nFROM\n(" + sources +
+		")\nGROUP BY tenant, correlation_id, call_id ORDER BY min(time) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
 	var out []link
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
 		var l link
-		if err := rows.Scan(&l.tenant, &l.correlationID, &l.callID, &l.first, &l.last, &l.messages); err != nil {
+		if err := rows.Scan(&l.tenant, &l.correlationID, &l.callID, &l.first, &l.last, &l.messages, &l.opened); err != nil {
 			return err
 		}
 		out = append(out, l)

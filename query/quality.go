@@ -56,7 +56,7 @@ func (s *Store) Quality(ctx context.Context, r QualityRequest) (*Quality, error)
 			}
 		}
 		id := p.Add("String", r.ID)
-		where = near.widen(callIDMargin).condition(&p) + " AND " + tenantCondition(r.Tenant, &p) + " AND (correlation_id = " + id + " OR call_id = " + id + ")"
+		where = near.widen(farMargin).condition(&p) + " AND " + tenantCondition(r.Tenant, &p) + " AND (correlation_id = " + id + " OR call_id = " + id + ")"
 	}
 	q, err := s.readQuality(ctx, where, &p)
 	if err != nil {
