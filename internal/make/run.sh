@@ -37,14 +37,17 @@ bin/heplake replay --now --to "$hep" \
   $samples/sngrep-hep3-udp-b2bua-two-callids-xcid-a.pcap
 bin/heplake replay --now --to "$hep" $samples/rtpengine-kamailio-hep3-udp-call-with-rtcp-a.pcap
 bin/heplake replay --now --to "$hep" $samples/captagent-hep3-udp-live-sip-rtcp-a.pcap
-sleep 2.5 # batches are sealed after a second
+sleep 2 # a batch is sealed a second after its first record
 
 say "heplake search 'method = INVITE' --limit 12"
 bin/heplake search 'method = INVITE' --limit 12
 
-call=$(bin/heplake search 'method = INVITE and outcome = failed' --limit 1 -o csv | awk -F, 'NR==1 {for (i=1; i<=NF; i++) if ($i == "call_ids") c=i} NR==2 {print $c}' | tr -d '"[]' | awk '{print $1}')
-say "heplake flow $call"
-bin/heplake flow "$call"
+say "heplake flow 1-16637@127.0.0.1   (asked by its first leg; the second is found)"
+bin/heplake flow 1-16637@127.0.0.1
+
+busy=$(bin/heplake search 'final_status = 486' --limit 1 -o csv 2>/dev/null | awk -F, 'NR==1 {for (i=1; i<=NF; i++) if ($i == "call_ids") c=i} NR==2 {print $c}' | tr -d '"[]\r' | awk '{print $1}')
+say "heplake flow $busy"
+bin/heplake flow "$busy"
 
 say "heplake is running; Ctrl-C stops it"
 cat <<END

@@ -79,7 +79,7 @@ func build(f *query.Flow) *model {
 				sent[key]++
 				r.resent = sent[key]
 			}
-			transports[it.Transport], nodes[it.Node] = true, true
+			transports[it.Transport], nodes[agentName(it)] = true, true
 			m.anyResent = m.anyResent || it.Retransmission
 			m.anyCopy = m.anyCopy || it.Copy
 			m.anySDP = m.anySDP || it.SDP != ""
