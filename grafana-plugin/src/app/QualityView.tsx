@@ -78,7 +78,7 @@ function columnsFor(theme: GrafanaTheme2): Array<TableColumn<Stream>> {
       }
       const bad = worst === 'min' ? f.worst < limit : f.worst > limit;
       return (
-        <span style={{ display: 'inline-flex', gap: 8, alignItems: 'center' }}>
+        <span style={{ display: 'flex', gap: 8, alignItems: 'center' }}>
           <Spark values={s.reports.map(get)} colour={bad ? theme.colors.error.text : theme.colors.success.text} />
           <span>
             {f.mean.toFixed(digits)} <span style={{ color: bad ? theme.colors.error.text : theme.colors.text.secondary }}>({f.worst.toFixed(digits)})</span>
@@ -89,7 +89,7 @@ function columnsFor(theme: GrafanaTheme2): Array<TableColumn<Stream>> {
     sort: (s) => figures(s.reports, get, worst).worst,
   });
   return [
-    { name: 'SSRC', cell: (s) => (/^\d+$/.test(s.ssrc) ? `0x${Number(s.ssrc).toString(16).padStart(8, '0')}` : s.ssrc), mono: true },
+    { name: 'SSRC', cell: (s) => (s.ssrc === '0' ? '–' : /^\d+$/.test(s.ssrc) ? `0x${Number(s.ssrc).toString(16).padStart(8, '0')}` : s.ssrc), mono: true },
     { name: 'Reported from', cell: (s) => s.src, sort: (s) => s.src, mono: true },
     { name: 'to', cell: (s) => s.dst, sort: (s) => s.dst, mono: true },
     { name: 'Source', cell: (s) => s.source, sort: (s) => s.source },
@@ -113,7 +113,7 @@ function Spark({ values, colour }: { values: Array<number | null>; colour: strin
   const y = (v: number) => height - 2 - (v / top) * (height - 4);
   const points = values.map((v, i) => (v === null ? null : `${x(i).toFixed(1)},${y(v).toFixed(1)}`)).filter(Boolean);
   return (
-    <svg width={width} height={height} aria-hidden="true">
+    <svg width={width} height={height} style={{ display: 'block' }} aria-hidden="true">
       {points.length === 1 ? (
         <circle cx={points[0]!.split(',')[0]} cy={points[0]!.split(',')[1]} r={2} fill={colour} />
       ) : (

@@ -79,12 +79,20 @@ export const metrics: Choice[] = [
 
 /** Columns that a series is commonly split by. Others can be typed. */
 export const groupColumns: Choice[] = [
-  { value: 'method', label: 'Method', description: 'Request method' },
+  { value: 'method', label: 'Method', description: 'Request method; responses have none' },
+  { value: 'cseq_method', label: 'Transaction', description: 'Method of the CSeq: responses count with their request' },
+  { value: 'class', label: 'Class', description: 'request, 1xx, 2xx …' },
   { value: 'status', label: 'Status', description: 'Response status' },
+  { value: 'reason', label: 'Reason', description: 'Reason phrase' },
   { value: 'node', label: 'Node', description: 'Capture agent' },
   { value: 'src_ip', label: 'Source', description: 'Sender address' },
   { value: 'dst_ip', label: 'Destination', description: 'Receiver address' },
   { value: 'transport', label: 'Transport', description: 'udp, tcp, tls, ws, wss, sctp' },
+  { value: 'user_agent', label: 'User agent', description: 'User-Agent header' },
+  { value: 'from_domain', label: 'From domain', description: 'Host of From' },
+  { value: 'to_domain', label: 'To domain', description: 'Host of To' },
+  { value: 'q850', label: 'Q.850', description: 'Cause of the Reason header' },
+  { value: 'tenant', label: 'Tenant', description: 'Whose traffic it is' },
 ];
 
 export const queryTypes: Array<Choice & { value: QueryType }> = [

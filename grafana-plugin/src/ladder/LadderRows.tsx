@@ -247,7 +247,7 @@ function Label({ row, layout, theme }: { row: MessageRow; layout: Layout; theme:
   const left = layout.gutter + 6;
   const right = layout.width - 6;
   const beside = row.loop || item.kind === 'event';
-  const span = beside ? Infinity : Math.max(Math.abs(row.x2 - row.x1) - 20, 190);
+  const span = beside ? Infinity : Math.max(Math.abs(row.x2 - row.x1) - 12, 220);
   const room = Math.min(span, right - left) - pillsWidth - monoWidth(suffix, labelSize);
   const dir = beside ? loopSide(row, layout) : 1;
   const edge = item.kind === 'sip' ? 34 : 12;

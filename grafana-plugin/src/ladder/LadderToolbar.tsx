@@ -70,7 +70,7 @@ export function LadderToolbar({ flow, layout, view, theme, styles, onChange }: T
         );
       })}
       <span style={styles.spacer} />
-      <Toggle label="RTCP" n={counts.media} on={filter.showMedia} theme={theme} onClick={() => set({ showMedia: !filter.showMedia })} />
+      <Toggle label="Media" n={counts.media} on={filter.showMedia} theme={theme} onClick={() => set({ showMedia: !filter.showMedia })} />
       <Toggle label="Events" n={counts.events} on={filter.showEvents} theme={theme} onClick={() => set({ showEvents: !filter.showEvents })} />
       <Toggle label="OPTIONS" n={counts.options} on={!filter.hideOptions} theme={theme} onClick={() => set({ hideOptions: !filter.hideOptions })} />
       <Toggle label="Copies" n={counts.copies} on={!filter.hideCopies} theme={theme} onClick={() => set({ hideCopies: !filter.hideCopies })} />

@@ -163,7 +163,7 @@ export default function panelChecks({ page, check }) {
     await message(page, 9).click();
     assert.match(await page.getByTestId('ladder-raw').innerText(), /^\{\n {2}"/, 'JSON laid out');
     await shoot(page, 'ladder-rtcp-dark-1600');
-    await page.getByRole('button', { name: 'RTCP 5' }).click();
+    await page.getByRole('button', { name: 'Media 5' }).click();
     assert.equal(await messages(page).count(), 13);
     assert.equal(await page.locator('[data-testid^="ladder-column-"]').count(), 3);
   });

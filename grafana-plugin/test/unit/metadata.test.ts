@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { metrics, queryTypes } from '../../src/datasource/types';
+import { groupColumns, metrics, queryTypes } from '../../src/datasource/types';
 import { root } from './fixtures';
 
 const dist = path.join(root, 'dist', 'heplake-app');
@@ -90,6 +90,7 @@ for (const file of fs.readdirSync(dashboards).filter((f) => f.endsWith('.json'))
         assert.ok(queryTypes.some((q) => q.value === t.queryType), t.queryType);
         if (t.queryType === 'series') {
           assert.ok(metrics.some((m) => m.value === t.metric), t.metric);
+          assert.ok(!t.groupBy || groupColumns.some((g) => g.value === t.groupBy), t.groupBy);
         }
         for (const [, name] of JSON.stringify(t).matchAll(/\$\{?(?!__)(\w+)/g)) {
           assert.ok(variables.has(name), `$${name} in ${p.title}`);
