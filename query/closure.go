@@ -175,19 +175,21 @@ type closure struct {
 
 func (k *closure) run(ctx context.Context, c *cost) (whole bool, err error) {
 	r := k.request
-	pending := r.ids
+	pending, far := r.ids, false
 	for range maxRounds {
 		if len(k.links) >= r.maxLinks {
 			return false, nil
 		}
-		callIDs := r.near.widen(nearMargin)
-		ids := unasked(pending, k.asked)
-		byCorrelation := true
+		ids, byCorrelation := unasked(pending, k.asked), true
 		if len(ids) == 0 && !r.near.isZero() {
-			ids, callIDs, byCorrelation = unasked(k.unopened(), k.askedFar), r.near.widen(farMargin), false
+			ids, byCorrelation, far = unasked(k.unopened(), k.askedFar), false, true
 		}
 		if len(ids) == 0 {
 			return true, nil
+		}
+		callIDs := r.near.widen(nearMargin)
+		if far { // what is found far away meets others there
+			callIDs = r.near.widen(farMargin)
 		}
 		found, err := k.store.findLinks(ctx, c, r, ids, byCorrelation, callIDs)
 		if err != nil {
