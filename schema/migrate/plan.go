@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/heplake/heplake/internal/version"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -97,7 +97,7 @@ func (p *planner) frame(last record) {
 	if p.actual.tables[metaTable] == nil {
 		p.steps.add("table meta: who migrated the schema to what", "%s", metaSQL(p.name(metaTable)))
 	}
-	now := record{version: schema.Version, hash: schema.Hash(), binary: binaryVersion()}
+	now := record{version: schema.Version, hash: schema.Hash(), binary: version.Version}
 	same := last.version == now.version && last.hash == now.hash
 	recorded := !same || !last.done || p.columnsChanged
 	if recorded && (!same || last.done) {
@@ -268,12 +268,4 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-// binaryVersion is the version stamped into the binary by the Go tool.
-func binaryVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

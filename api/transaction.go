@@ -1,0 +1,214 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/heplake/heplake/query"
+)
+
+// HEP protocol types, which Homer calls payload types.
+const (
+	payloadSIP  = 1
+	payloadRTCP = 5
+	payloadLog  = 100
+)
+
+// transactionAnswer is a call's messages, as Homer's clients know it.
+type transactionAnswer struct {
+	// Total is the number of messages.
+	Total int             `json:"total"`
+	Keys  []string        `json:"keys"`
+	Data  transactionData `json:"data"`
+}
+
+type transactionData struct {
+	// Messages are the records themselves, CallData the arrows of the ladder, one
+	// for each and in the same order.
+	Messages []message `json:"messages"`
+	CallData []arrow   `json:"calldata"`
+	// Hosts are the ladder's columns by address, Alias their names.
+	Hosts map[string]host   `json:"hosts"`
+	Alias map[string]string `json:"alias"`
+	// Call, Legs and Truncated are ours: the call's figures, its Call-IDs and why
+	// each belongs to it, and what limit cut the messages, if any.
+	Call      query.Call  `json:"call"`
+	Legs      []query.Leg `json:"legs"`
+	Truncated string      `json:"truncated"`
+}
+
+type host struct {
+	Host     []string `json:"host"`
+	Position int      `json:"position"`
+}
+
+// message is a record by Homer's names. The SIP members are empty on others.
+type message struct {
+	ID            int    `json:"id"`
+	SID           string `json:"sid"`
+	CallID        string `json:"callid"`
+	CorrelationID string `json:"correlation_id"`
+	Profile       string `json:"profile"`
+	Proto         string `json:"proto"`
+	PayloadType   int    `json:"payloadType"`
+	Protocol      int    `json:"protocol"`
+	Family        int    `json:"protocolFamily"`
+	Transport     string `json:"transport"`
+	SrcIP         string `json:"srcIp"`
+	SrcPort       uint16 `json:"srcPort"`
+	DstIP         string `json:"dstIp"`
+	DstPort       uint16 `json:"dstPort"`
+	TimeSeconds   int64  `json:"timeSeconds"`
+	TimeUseconds  int    `json:"timeUseconds"`
+	CreateDate    int64  `json:"create_date"`
+	CreateTS      int64  `json:"create_ts"`
+	MicroTS       int64  `json:"micro_ts"`
+	CaptureID     string `json:"captureId"`
+	Node          string `json:"node"`
+	DBNode        string `json:"dbnode"`
+	Method        string `json:"method"` // or the status, on a response
+	CSeq          string `json:"cseq"`
+	FromUser      string `json:"from_user"`
+	ToUser        string `json:"to_user"`
+	RURIUser      string `json:"ruri_user"`
+	Raw           string `json:"raw"`
+}
+
+// arrow is one arrow of Homer's ladder.
+type arrow struct {
+	ID          int    `json:"id"`
+	SID         string `json:"sid"`
+	SrcHost     string `json:"srcHost"`
+	DstHost     string `json:"dstHost"`
+	SrcID       string `json:"srcId"`
+	DstID       string `json:"dstId"`
+	SrcIP       string `json:"srcIp"`
+	DstIP       string `json:"dstIp"`
+	SrcPort     uint16 `json:"srcPort"`
+	DstPort     uint16 `json:"dstPort"`
+	AliasSrc    string `json:"aliasSrc"`
+	AliasDst    string `json:"aliasDst"`
+	Method      string `json:"method"`
+	MethodText  string `json:"method_text"`
+	CreateDate  int64  `json:"create_date"`
+	MicroTS     int64  `json:"micro_ts"`
+	Protocol    int    `json:"protocol"`
+	MsgColor    string `json:"msg_color"`
+	Table       string `json:"table"`
+	RURIUser    string `json:"ruri_user"` // the beginning of the record, as in Homer
+	Destination int    `json:"destination"`
+}
+
+// transaction answers GET /api/v3/call/transaction/{callid}.
+func (s *server) transaction(w http.ResponseWriter, r *http.Request) error {
+	p := newParams(r.URL, time.Now())
+	req := query.FlowRequest{From: p.time("from"), To: p.time("to"), MaxMessages: p.count("limit", query.MaxFlowMessages), Media: true, Events: true}
+	if err := p.check(); err != nil {
+		return err
+	}
+	f, err := s.askFlow(r.Context(), r.PathValue("callid"), req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, jsonType, http.StatusOK, newTransaction(f))
+}
+
+func newTransaction(f *query.Flow) transactionAnswer {
+	a := transactionAnswer{Total: len(f.Items), Keys: messageKeys, Data: transactionData{
+		Messages: []message{}, CallData: []arrow{}, Hosts: map[string]host{}, Alias: map[string]string{},
+		Call: f.Call, Legs: f.Legs, Truncated: f.Truncated,
+	}}
+	for i, p := range f.Participants {
+		a.Data.Hosts[p.Address] = host{Host: []string{p.Address}, Position: i}
+		// A client may draw hosts of one name as one, so user agents are no names here.
+		a.Data.Alias[p.Address] = p.Address
+	}
+	for _, item := range f.Items {
+		m := newMessage(f, item)
+		a.Data.Messages = append(a.Data.Messages, m)
+		a.Data.CallData = append(a.Data.CallData, newArrow(f, item, m))
+	}
+	return a
+}
+
+func newMessage(f *query.Flow, item query.Item) message {
+	src, dst := f.Participants[item.Src], f.Participants[item.Dst]
+	m := message{
+		ID: item.Index + 1, SID: item.CallID, CallID: item.CallID, CorrelationID: f.Call.CorrelationID,
+		Protocol: ipProtocol(item.Transport), Family: family(src.IP), Transport: item.Transport,
+		SrcIP: address(src.IP), SrcPort: src.Port, DstIP: address(dst.IP), DstPort: dst.Port,
+		TimeSeconds: item.Time.Unix(), TimeUseconds: item.Time.Nanosecond() / 1000,
+		CreateDate: item.Time.UnixMilli(), CreateTS: item.Time.UnixMilli(), MicroTS: item.Time.UnixMicro(),
+		CaptureID: strconv.FormatUint(uint64(item.CaptureID), 10), Node: cmp.Or(item.Node, dbNode), DBNode: dbNode,
+		FromUser: item.FromUser, ToUser: item.ToUser, RURIUser: item.RURIUser, Raw: item.Raw,
+	}
+	switch item.Kind {
+	case query.KindMedia:
+		m.Profile, m.Proto, m.PayloadType, m.Method = "5_default", "rtcp", payloadRTCP, "RTCP"
+	case query.KindEvent:
+		m.Profile, m.Proto, m.PayloadType, m.Method = "100_default", "log", payloadLog, "LOG"
+	default:
+		m.Profile, m.Proto, m.PayloadType, m.Method = profileOf(item.CSeqMethod), "sip", payloadSIP, item.Method
+		m.CSeq = strconv.FormatUint(uint64(item.CSeq), 10) + " " + item.CSeqMethod
+		if item.Status != 0 {
+			m.Method = strconv.Itoa(int(item.Status))
+		}
+	}
+	return m
+}
+
+// maxExcerpt is how much of a record an arrow quotes, in characters.
+const maxExcerpt = 50
+
+func newArrow(f *query.Flow, item query.Item, m message) arrow {
+	src, dst := f.Participants[item.Src].Address, f.Participants[item.Dst].Address
+	return arrow{
+		ID: m.ID, SID: m.SID, SrcHost: m.SrcIP, DstHost: m.DstIP, SrcID: src, DstID: dst,
+		SrcIP: m.SrcIP, DstIP: m.DstIP, SrcPort: m.SrcPort, DstPort: m.DstPort, AliasSrc: src, AliasDst: dst,
+		Method: m.Method, MethodText: cmp.Or(item.Label, m.Method), CreateDate: m.CreateDate, MicroTS: m.MicroTS,
+		Protocol: m.Protocol, MsgColor: color(item), Table: "hep_proto_" + m.Profile, RURIUser: excerpt(item.Raw), Destination: item.Dst,
+	}
+}
+
+// color is the colour of an arrow: red for what failed, green for what went
+// well, blue for the rest.
+func color(item query.Item) string {
+	switch {
+	case item.Status >= 400:
+		return "red"
+	case item.Status >= 200 && item.Status < 300:
+		return "green"
+	default:
+		return "blue"
+	}
+}
+
+// excerpt is the beginning of a record.
+func excerpt(raw string) string {
+	n := 0
+	for i := range raw {
+		if n++; n > maxExcerpt {
+			return raw[:i]
+		}
+	}
+	return raw
+}
+
+// ipProtocol is the IP protocol number beneath a SIP transport; 0 when unknown.
+func ipProtocol(transport string) int {
+	switch transport {
+	case "udp":
+		return 17
+	case "tcp", "tls", "ws", "wss":
+		return 6
+	case "sctp":
+		return 132
+	}
+	return 0
+}
+
+// messageKeys are the names of a message's members, in order.
+var messageKeys = jsonNames(reflect.TypeFor[message]())
