@@ -38,6 +38,9 @@ func newPages(routes []route) (pages, error) {
 		if r.method == http.MethodGet && !strings.Contains(l.Path, "{") {
 			l.Link = l.Path
 		}
+		if l.Path == "/api/v1/series" {
+			l.Link += "?metric=messages" // it needs one
+		}
 		data.Routes = append(data.Routes, l)
 	}
 	var b bytes.Buffer

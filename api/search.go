@@ -200,8 +200,8 @@ type callRow struct {
 	CreateDate   int64  `json:"create_date"`    // start in ms since the epoch
 	TimeSeconds  int64  `json:"timeSeconds"`
 	TimeUseconds int    `json:"timeUseconds"`
-	UserAgent    string `json:"user_agent"` // the first one named
-	Node         string `json:"node"`       // the first capture agent
+	UserAgent    string `json:"user_agent"` // one of those named
+	Node         string `json:"node"`       // one of the capture agents
 	DBNode       string `json:"dbnode"`
 	// Table is what Homer's table would be: hep_proto_1_call, _registration or _default.
 	Table string `json:"table"`
