@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -68,6 +69,7 @@ func classify(err error, free bool) category {
 		bad       *badQuery
 		settings  *settingsError
 		schema    *schemaError
+		connect   *connectError
 		unknownCA x509.UnknownAuthorityError
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
@@ -90,12 +92,13 @@ func classify(err error, free bool) category {
 		return classifyException(int32(exception.Code), free)
 	case errors.Is(err, context.Canceled):
 		return categoryCancelled
-	case errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record):
+	case errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record),
+		errors.Is(err, http.ErrSchemeMismatch):
 		return categoryTLS
-	case errors.As(err, &httpError) && (httpError.StatusCode == 401 || httpError.StatusCode == 403):
+	case errors.As(err, &httpError) && (httpError.StatusCode == http.StatusUnauthorized || httpError.StatusCode == http.StatusForbidden):
 		return categoryAuth // of a proxy in between
 	case errors.As(err, &httpError), errors.As(err, &network), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, errClosed), errors.Is(err, query.ErrUnavailable):
+		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, errClosed), errors.Is(err, query.ErrUnavailable), errors.As(err, &connect):
 		return categoryConnect
 	}
 	return categoryOurs

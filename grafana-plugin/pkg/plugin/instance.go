@@ -116,7 +116,7 @@ func (d *Datasource) connect(ctx context.Context) (*lake, error) {
 	}
 	store, err := query.Open(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, &connectError{err}
 	}
 	l := &lake{Store: store}
 	if err := l.readProfile(ctx); err != nil {
@@ -176,6 +176,13 @@ func (l *lake) readProfile(ctx context.Context) error {
 	}
 	return nil
 }
+
+// connectError is an error of the first contact with ClickHouse: what cannot be
+// told otherwise is somebody who is no ClickHouse.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
 
 // settingsError is an error in what the data source's page says.
 type settingsError struct{ err error }
