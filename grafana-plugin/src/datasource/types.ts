@@ -37,14 +37,15 @@ export interface HeplakeSecrets {
 
 export const defaultQuery: Omit<HeplakeQuery, 'refId'> = { queryType: 'calls', filter: '', limit: 200 };
 
+/** The bucket has a name of its own: as "time" it would be what WHERE compares, too. */
 export const defaultSQL = `SELECT
-  toStartOfInterval(time, INTERVAL $__interval_s SECOND) AS time,
+  $__timeInterval(time) AS t,
   method,
   count() AS messages
 FROM sip
 WHERE $__timeFilter(time) AND method != ''
-GROUP BY time, method
-ORDER BY time`;
+GROUP BY t, method
+ORDER BY t`;
 
 export interface Choice {
   value: string;
