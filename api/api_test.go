@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -155,7 +156,7 @@ func TestAnswersFromCaptures(t *testing.T) {
 				t.Fatalf("%s: status %d, type %q", path, r.status, r.header.Get("Content-Type"))
 			}
 			for dec := xml.NewDecoder(strings.NewReader(string(r.body))); ; {
-				if _, err := dec.Token(); err == io.EOF {
+				if _, err := dec.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatalf("%s: %v", path, err)

@@ -42,7 +42,7 @@ func (s *Store) Quality(ctx context.Context, r QualityRequest) (*Quality, error)
 		return nil, fmt.Errorf("quality of %q: %w", r.ID, err)
 	}
 	var p filter.Params
-	where := ""
+	var where string
 	switch {
 	case c != nil:
 		span := c.span()

@@ -212,9 +212,9 @@ func (s *Store) wrap(ctx context.Context, err error) error {
 	var exception *clickhouse.Exception
 	var network net.Error
 	switch {
-	case errors.As(err, &exception) && slices.Contains(tooExpensive, int32(exception.Code)):
+	case errors.As(err, &exception) && slices.Contains(tooExpensive, exception.Code):
 		return fmt.Errorf("%w: %w", ErrTooExpensive, err)
-	case errors.As(err, &exception) && slices.Contains(unavailable, int32(exception.Code)):
+	case errors.As(err, &exception) && slices.Contains(unavailable, exception.Code):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.As(err, &exception):
 		return err

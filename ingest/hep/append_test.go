@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/heplake/heplake/internal/captures"
 	"pgregory.net/rapid"
+
+	"github.com/heplake/heplake/internal/captures"
 )
 
 // TestAppendCaptures: what is written of every real packet decodes to the same

@@ -36,7 +36,7 @@ func (d *Decoder) decodeLegacy(dst *Packet, b []byte) error {
 	if len(b) < legacyHeaderLen {
 		return d.fail(ReasonShort, len(b), v)
 	}
-	size := 0
+	var size int
 	switch dst.Family = knownFamily(b[2]); dst.Family {
 	case FamilyIPv4:
 		size = 4

@@ -74,7 +74,7 @@ func checkInput(input string) error {
 			return fmt.Errorf("%T: %w", err, err)
 		}
 		if e.Input != input || e.Pos < 0 || e.Pos > len(input) || e.Got == "" || e.Expected == "" {
-			return fmt.Errorf("error without a position or text: %+v", e)
+			return fmt.Errorf("error without a position or text: %w (%+v)", e, *e)
 		}
 		lines := strings.Split(e.Caret(), "\n")
 		if last := lines[len(lines)-1]; strings.TrimLeft(last, " ") != "^" {

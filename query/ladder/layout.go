@@ -13,7 +13,6 @@ const (
 // layout is where things stand on the terminal, in cells from the left.
 type layout struct {
 	width   int
-	timeAt  int
 	legAt   int // -1 without a leg column
 	x       []int
 	labels  int // where labels stand when lanes are too narrow for them, else 0
