@@ -98,12 +98,14 @@ func Start(t testing.TB) *Plugin {
 			"diagnostics": &grpcplugin.DiagnosticsGRPCPlugin{}, "resource": &grpcplugin.ResourceGRPCPlugin{}, "data": &grpcplugin.DataGRPCPlugin{},
 		}},
 		Cmd: exec.Command(Binary(t)), AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		Logger: hclog.New(&hclog.LoggerOptions{Output: p.log, Level: hclog.Debug}),
+		Logger: hclog.New(&hclog.LoggerOptions{Output: p.log, Level: hclog.Warn}),
 	})
 	t.Cleanup(func() {
 		client.Kill()
 		if t.Failed() {
-			t.Logf("the plugin's log:\n%s", p.log)
+			const most = 8 << 10
+			log := p.log.String()
+			t.Logf("the end of the plugin's log:\n%s", log[max(0, len(log)-most):])
 		}
 	})
 	rpc, err := client.Client()
@@ -135,9 +137,11 @@ type Source struct {
 	Secrets  map[string]string
 	// User asks; nil for Grafana itself.
 	User *backend.User
-	// UID tells instances apart; two sources with one UID are one whose settings
-	// changed.
+	// UID tells instances apart: sources with other settings need another. It is
+	// made from the test's name, without those of subtests, when empty.
 	UID string
+	// Changed is when the settings were last changed.
+	Changed time.Time
 }
 
 // Context is the source as part of a request.
@@ -149,13 +153,14 @@ func (s Source) Context(t testing.TB) backend.PluginContext {
 	}
 	uid := s.UID
 	if uid == "" {
-		uid = "ds-" + strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
+		name, _, _ := strings.Cut(t.Name(), "/")
+		uid = "ds-" + name
 	}
 	return backend.PluginContext{
 		OrgID: 7, PluginID: "heplake-datasource", User: s.User,
 		DataSourceInstanceSettings: &backend.DataSourceInstanceSettings{
 			ID: int64(len(uid)), UID: uid, Name: "heplake", Type: "heplake-datasource",
-			JSONData: settings, DecryptedSecureJSONData: s.Secrets, Updated: time.Unix(1, 0),
+			JSONData: settings, DecryptedSecureJSONData: s.Secrets, Updated: s.Changed,
 		},
 	}
 }
