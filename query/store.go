@@ -105,8 +105,14 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 		"max_execution_time": uint64(max(1, (o.MaxTime+time.Second-1)/time.Second)),
 		"max_memory_usage":   o.MaxMemory,
 		"max_result_rows":    o.MaxRows,
+		// This rewriting of comparisons takes longer to plan the query for calls
+		// than the query takes to run, and gains nothing in ours.
+		"optimize_and_compare_chain": 0,
+		// Over HTTP a query runs to its end otherwise, though nobody waits for it.
+		"cancel_http_readonly_queries_on_client_close": 1,
 	}
-	rows, err := s.conn.Query(ctx, "SELECT name, ifNull(max, ''), readonly FROM system.settings WHERE name IN ('max_execution_time', 'max_memory_usage', 'max_result_rows')")
+	names := slices.Sorted(maps.Keys(want))
+	rows, err := s.conn.Query(ctx, "SELECT name, ifNull(max, ''), readonly FROM system.settings WHERE name IN {names:Array(String)}", clickhouse.Named("names", names))
 	if err != nil {
 		return s.wrap(ctx, err)
 	}
@@ -162,7 +168,7 @@ type cost struct{ rows, bytes uint64 }
 func (s *Store) query(ctx context.Context, c *cost, sql string, args []any, scan func(driver.Rows) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.maxTime+5*time.Second)
 	defer cancel()
-	limited := s.Limit(ctx, clickhouse.WithProgress(func(p *clickhouse.Progress) {
+	limited := s.Limit(withoutDeadline{ctx}, clickhouse.WithProgress(func(p *clickhouse.Progress) {
 		if c != nil {
 			c.rows += p.Rows
 			c.bytes += p.Bytes
@@ -180,6 +186,14 @@ func (s *Store) query(ctx context.Context, c *cost, sql string, args []any, scan
 	}
 	return s.wrap(ctx, rows.Err())
 }
+
+// withoutDeadline hides when a context ends, though it ends all the same:
+// clickhouse-go would send a limit of time that it makes of the deadline in the
+// place of ours.
+type withoutDeadline struct{ context.Context }
+
+// Deadline implements context.Context.
+func (withoutDeadline) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // Codes of ClickHouse's errors, as in its ErrorCodes.cpp.
 var (
