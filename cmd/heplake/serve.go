@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -218,10 +217,7 @@ func (s *server) startIngest(ctx context.Context) error {
 }
 
 func (s *server) startAPI(ctx context.Context) error {
-	store, err := openStore(ctx, s.db.reader)
-	if err != nil {
-		return err
-	}
+	store := &lazyStore{options: query.Options{URL: s.db.reader}}
 	s.onStop(func(context.Context) error { return store.Close() })
 	handler, err := api.New(api.Config{Store: store, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log})
 	if err != nil {
@@ -233,13 +229,4 @@ func (s *server) startAPI(ctx context.Context) error {
 	}
 	s.addresses["api"] = addr
 	return nil
-}
-
-// openStore connects the readers.
-func openStore(ctx context.Context, address string) (*query.Store, error) {
-	store, err := query.Open(ctx, query.Options{URL: address})
-	if err != nil {
-		return nil, fmt.Errorf("API: %w", err)
-	}
-	return store, nil
 }
