@@ -222,7 +222,7 @@ func TestSQLShapes(t *testing.T) {
 				t.Errorf("%d of %d rows, notices %v", f.Rows(), n, f.Meta.Notices)
 			}
 		}
-		f := ask(t, "SELECT repeat('x', 1000000) AS s FROM numbers(1000)", nil)[0]
+		f := ask(t, "SELECT repeat('x', 1000000) AS s FROM numbers(200) SETTINGS max_block_size = 10", nil)[0]
 		if n := f.Rows(); n > 80 || n < 60 || len(f.Meta.Notices) != 1 {
 			t.Errorf("%d rows of 1 MB, notices %v", n, f.Meta.Notices)
 		}
