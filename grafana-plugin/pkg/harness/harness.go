@@ -157,7 +157,8 @@ func (s Source) Context(t testing.TB) backend.PluginContext {
 		uid = "ds-" + name
 	}
 	return backend.PluginContext{
-		OrgID: 7, PluginID: "heplake-datasource", User: s.User,
+		OrgID:    7, //nolint:staticcheck // Grafana fills it in
+		PluginID: "heplake-datasource", User: s.User,
 		DataSourceInstanceSettings: &backend.DataSourceInstanceSettings{
 			ID: int64(len(uid)), UID: uid, Name: "heplake", Type: "heplake-datasource",
 			JSONData: settings, DecryptedSecureJSONData: s.Secrets, Updated: s.Changed,

@@ -43,7 +43,7 @@ func newAsker(pc backend.PluginContext, headers map[string]string) asker {
 	}
 	a := asker{
 		From:      "grafana",
-		Org:       pc.OrgID,
+		Org:       pc.OrgID, //nolint:staticcheck // the number that Grafana's own pages and logs show
 		Alert:     get("FromAlert") == "true",
 		Rule:      get("X-Rule-Uid"),
 		Dashboard: get("X-Dashboard-Uid"),

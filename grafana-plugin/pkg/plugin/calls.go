@@ -53,7 +53,7 @@ func column[T any](name, unit string, get func(*query.Call) T) callColumn {
 // and of the filter language; call_id is the first leg's.
 var callColumns = []callColumn{
 	column("start", "", func(c *query.Call) time.Time { return c.Start }),
-	column("call_id", "", func(c *query.Call) string { return callID(c) }),
+	column("call_id", "", callID),
 	column("method", "", func(c *query.Call) string { return text(c.Method) }),
 	column("outcome", "", func(c *query.Call) string { return string(c.Outcome) }),
 	column("final_status", "", func(c *query.Call) int64 { return int64(c.FinalStatus) }),

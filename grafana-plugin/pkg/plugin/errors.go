@@ -89,8 +89,8 @@ func classify(err error, free bool) category {
 	case errors.Is(err, query.ErrTooExpensive):
 		return categoryExpensive
 	case errors.As(err, &exception):
-		return classifyException(int32(exception.Code), free)
-	case errors.Is(err, context.Canceled):
+		return classifyException(exception.Code, free)
+	case errors.Is(err, context.Canceled) && !errors.As(err, &connect):
 		return categoryCancelled
 	case errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record),
 		errors.Is(err, http.ErrSchemeMismatch):

@@ -94,9 +94,15 @@ func (d *Datasource) open(ctx context.Context) (*lake, error) {
 	}
 	// Whoever waits shares the attempt; it must not end with the first's request.
 	result := d.opening.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
+		// A timer, no deadline: see audit.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
-		return d.connect(ctx)
+		defer time.AfterFunc(openTimeout, cancel).Stop()
+		l, err := d.connect(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = &connectError{fmt.Errorf("no answer within %s: %w", openTimeout, err)}
+		}
+		return l, err
 	})
 	select {
 	case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestAsker(t *testing.T) {
-	pc := backend.PluginContext{OrgID: 3, User: &backend.User{Login: "alice"}}
+	pc := backend.PluginContext{OrgID: 3, User: &backend.User{Login: "alice"}} //nolint:staticcheck // Grafana fills it in
 	got := newAsker(pc, map[string]string{"FromAlert": "true", "http_X-Rule-Uid": "r", "x-dashboard-uid": strings.Repeat("d", 500), "http_X-Grafana-User": "mallory"})
 	want := asker{From: "grafana", Login: "alice", Org: 3, Alert: true, Rule: "r", Dashboard: strings.Repeat("d", maxHeader)}
 	if got != want {
@@ -272,5 +273,29 @@ func TestShapeJoinsRowsOfOneLabelSet(t *testing.T) {
 	want := "name= 1:1|name=a 1:1 3:2|name=b 2:<nil>"
 	if got := strings.Join(lines, "|"); got != want {
 		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// TestNobodyAnswers: a port that takes connections and says nothing is given up
+// on, and the asker who leaves earlier does not wait for that.
+func TestNobodyAnswers(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	instance, err := New(t.Context(), backend.DataSourceInstanceSettings{JSONData: []byte(`{"url":"http://` + silent.Addr().String() + `"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := instance.(*Datasource)
+	defer d.Dispose()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.open(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("who left got %v", err)
+	}
+	if _, err = d.open(t.Context()); classify(err, false) != categoryConnect || !strings.Contains(err.Error(), "no answer within") {
+		t.Errorf("who stayed got %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -182,7 +181,7 @@ func multi(f *data.Frame, l layout) (data.Frames, error) {
 		}
 		g.rows = append(g.rows, row)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.Sort(keys)
 	var frames data.Frames
 	for _, key := range keys {
 		g := groups[key]
