@@ -66,7 +66,7 @@ func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
 	p.timings.latency.Describe(ch)
 	p.timings.failures.Describe(ch)
 	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descRows, descKept, descAbsurd, descSpool, descBatches,
-		descSpoolErr, descConns, descRefused, descBuffer, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
+		descSpoolErr, descConns, descRefused, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
 		ch <- d
 	}
 }
@@ -132,6 +132,7 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 		gauge(descConns, float64(stats.Open), name)
 		counter(descRefused, stats.Refused, name)
 	}
+	p.collectTaps(ch)
 	if p.udp != nil {
 		if stats := p.udp.Stats(); len(stats) > 0 {
 			gauge(descBuffer, float64(p.cfg.UDPBuffer), "asked")

@@ -30,6 +30,9 @@ type Config struct {
 	UDP, TCP string
 	// Streams are the further listeners.
 	Streams []StreamConfig
+	// IPIP is the address on which IP-in-IP mirrors arrive, Interface the network
+	// interface to capture from; empty is off.
+	IPIP, Interface string
 	// Workers is how many decode in parallel, each with a UDP socket.
 	Workers        int
 	UDPBuffer      int
@@ -91,6 +94,7 @@ type Pipeline struct {
 
 	udp     *listen.UDP
 	streams map[string]streamListener
+	taps    map[string]tap
 
 	stopClock chan struct{}
 	clock     sync.WaitGroup
@@ -99,6 +103,7 @@ type Pipeline struct {
 	cancel    context.CancelFunc
 
 	kernelDrops uint64 // of all sockets, as last entered in the ledger
+	tapDrops    map[string]uint64
 }
 
 // New makes a pipeline that keeps its batches in sp and sends them by in.
@@ -111,6 +116,7 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 		// sealers work on the ones before.
 		seal:      make(chan sealer, 2*cfg.Workers),
 		streams:   map[string]streamListener{},
+		tapDrops:  map[string]uint64{},
 		stopClock: make(chan struct{}),
 	}
 	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
@@ -147,6 +153,9 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for _, s := range p.streams {
 		s.Start()
 	}
+	for _, t := range p.taps {
+		t.Start()
+	}
 	return nil
 }
 
@@ -175,7 +184,7 @@ func (p *Pipeline) listen(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return p.listenTaps(ctx)
 }
 
 func (p *Pipeline) listenStream(ctx context.Context, s StreamConfig) (streamListener, error) {
@@ -191,7 +200,7 @@ func (p *Pipeline) listenStream(ctx context.Context, s StreamConfig) (streamList
 }
 
 func (p *Pipeline) closeListeners() error {
-	var errs []error
+	errs := []error{p.closeTaps()}
 	if p.udp != nil {
 		errs = append(errs, p.udp.Close())
 	}

@@ -56,6 +56,7 @@ func (p *Pipeline) sealOpenedBefore(t time.Time) {
 
 // noteKernelDrops enters the datagrams that the kernel dropped since the last look.
 func (p *Pipeline) noteKernelDrops() {
+	p.noteTapDrops()
 	if p.udp == nil {
 		return
 	}

@@ -1,10 +1,11 @@
-// Package pcap reads what was sent over UDP, TCP and SCTP out of capture files.
+// Package pcap reads what was sent over UDP, TCP and SCTP out of captured
+// frames: those of a capture file ([Read]), or one at a time as a network
+// interface or a tunnel gives them ([Walker]).
 package pcap
 
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +13,16 @@ import (
 	"time"
 
 	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/ip4defrag"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
-	"github.com/gopacket/gopacket/reassembly"
+	"github.com/klauspost/compress/gzip"
+)
+
+// IP protocol numbers of Payload.Protocol (IANA).
+const (
+	ProtocolTCP  = 6
+	ProtocolUDP  = 17
+	ProtocolSCTP = 132
 )
 
 // Payload is what one UDP datagram or SCTP chunk carried, or a piece of a TCP
@@ -24,30 +31,41 @@ type Payload struct {
 	// Time is when the capturing host saw it; of a piece of a stream, when its
 	// last byte came.
 	Time time.Time
-	// Protocol is the IP protocol number: 17, 6 or 132.
+	// Protocol is the IP protocol number: ProtocolUDP, ProtocolTCP or ProtocolSCTP.
 	Protocol uint8
+	// Src and Dst are the innermost addresses: those in a tunnel, where there is one.
 	Src, Dst netip.AddrPort
-	// Data is the payload; never empty.
+	// VLAN is the innermost 802.1Q VLAN id, 0 where there was no tag.
+	VLAN uint16
+	// TOS is the IPv4 type of service or the IPv6 traffic class.
+	TOS uint8
+	// Data is the payload. It is the reader's again when the function that was
+	// given it returns. It is empty only where End is set.
 	Data []byte
+	// Gap tells that bytes of the TCP stream before Data were never captured.
+	Gap bool
+	// End tells that nothing more of this direction of a TCP connection follows.
+	End bool
 }
 
 // Read calls f for every payload of a pcap or pcapng file, which may be
-// gzipped. Tunnels (IP in IP, GRE, VLAN) are looked into, IPv4 fragments put
-// together, TCP segments put in order. It ends at the first error of f.
+// gzipped. Tunnels (IP in IP, GRE, VXLAN, VLAN) are looked into, IP fragments
+// put together, TCP segments put in order. It ends at the first error of f. A
+// file that ends within a packet, or becomes unreadable, is an error after f
+// has had all that was whole.
 func Read(r io.Reader, f func(Payload) error) error {
 	src, link, err := open(r)
 	if err != nil {
 		return err
 	}
-	rd := &reader{f: f, defrag: ip4defrag.NewIPv4Defragmenter()}
-	rd.assembler = reassembly.NewAssembler(reassembly.NewStreamPool(rd))
+	w := NewWalker(f)
 	for {
 		data, info, err := src.ReadPacketData()
 		if errors.Is(err, io.EOF) {
-			break
+			return w.Flush()
 		}
 		if err != nil {
-			return fmt.Errorf("read capture: %w", err)
+			return errors.Join(w.Flush(), fmt.Errorf("read capture: %w", err))
 		}
 		l := link
 		if ng, ok := src.(*pcapgo.NgReader); ok {
@@ -55,12 +73,29 @@ func Read(r io.Reader, f func(Payload) error) error {
 				l = i.LinkType
 			}
 		}
-		if rd.packet(gopacket.NewPacket(data, l, gopacket.NoCopy), info); rd.err != nil {
-			return rd.err
+		if err := w.Frame(data, l, info); err != nil {
+			return err
 		}
 	}
-	rd.assembler.FlushAll()
-	return rd.err
+}
+
+// magics begin the capture files that are known: pcap of both byte orders, in
+// microseconds and nanoseconds, and pcapng.
+var magics = [][]byte{
+	{0xa1, 0xb2, 0xc3, 0xd4}, {0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d}, {0x4d, 0x3c, 0xb2, 0xa1}, pcapngMagic,
+}
+
+var pcapngMagic, gzipMagic = []byte{0x0a, 0x0d, 0x0d, 0x0a}, []byte{0x1f, 0x8b}
+
+// Is tells whether a file that begins with head, of at least 4 bytes, is a
+// capture file, or gzipped and so taken for one.
+func Is(head []byte) bool {
+	for _, m := range append(magics, gzipMagic) {
+		if bytes.HasPrefix(head, m) {
+			return true
+		}
+	}
+	return false
 }
 
 // open finds out what kind of file it is.
@@ -68,13 +103,13 @@ func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
 	br := bufio.NewReaderSize(r, 1<<20)
 	head, _ := br.Peek(4)
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(head, gzipMagic):
 		z, err := gzip.NewReader(br)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read capture: %w", err)
 		}
 		return open(z)
-	case bytes.Equal(head, []byte{0x0a, 0x0d, 0x0d, 0x0a}):
+	case bytes.Equal(head, pcapngMagic):
 		ng, err := pcapgo.NewNgReader(br, pcapgo.NgReaderOptions{WantMixedLinkType: true})
 		if err != nil {
 			return nil, 0, fmt.Errorf("read pcapng: %w", err)
@@ -87,112 +122,3 @@ func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
 	}
 	return p, p.LinkType(), nil
 }
-
-type reader struct {
-	f         func(Payload) error
-	err       error
-	defrag    *ip4defrag.IPv4Defragmenter
-	assembler *reassembly.Assembler
-}
-
-func (r *reader) emit(p Payload) {
-	if r.err == nil && len(p.Data) > 0 {
-		r.err = r.f(p)
-	}
-}
-
-func (r *reader) packet(pkt gopacket.Packet, info gopacket.CaptureInfo) {
-	// The innermost IP header counts: an outer one is a mirror's tunnel.
-	var network gopacket.NetworkLayer
-	for _, layer := range pkt.Layers() {
-		switch l := layer.(type) {
-		case *layers.IPv4:
-			network = l
-			if l.Flags&layers.IPv4MoreFragments != 0 || l.FragOffset != 0 {
-				whole, err := r.defrag.DefragIPv4WithTimestamp(l, info.Timestamp)
-				if err != nil || whole == nil {
-					return
-				}
-				buf := gopacket.NewSerializeBuffer()
-				if gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, whole, gopacket.Payload(whole.Payload)) == nil {
-					r.packet(gopacket.NewPacket(buf.Bytes(), layers.LayerTypeIPv4, gopacket.NoCopy), info)
-				}
-				return
-			}
-		case *layers.IPv6:
-			network = l
-		case *layers.UDP:
-			if network == nil {
-				continue
-			}
-			src, dst := addrs(network)
-			r.emit(Payload{info.Timestamp, 17, netip.AddrPortFrom(src, uint16(l.SrcPort)), netip.AddrPortFrom(dst, uint16(l.DstPort)), l.Payload})
-			return
-		case *layers.TCP:
-			if network == nil {
-				continue
-			}
-			r.assembler.AssembleWithContext(network.NetworkFlow(), l, captureContext(info))
-			return
-		case *layers.SCTP:
-			if network == nil {
-				continue
-			}
-			src, dst := addrs(network)
-			for _, layer := range pkt.Layers() {
-				if d, ok := layer.(*layers.SCTPData); ok {
-					r.emit(Payload{info.Timestamp, 132, netip.AddrPortFrom(src, uint16(l.SrcPort)), netip.AddrPortFrom(dst, uint16(l.DstPort)), d.Payload})
-				}
-			}
-			return
-		}
-	}
-}
-
-func addrs(n gopacket.NetworkLayer) (src, dst netip.Addr) {
-	s, d := n.NetworkFlow().Endpoints()
-	src, _ = netip.AddrFromSlice(s.Raw())
-	dst, _ = netip.AddrFromSlice(d.Raw())
-	return src, dst
-}
-
-type captureContext gopacket.CaptureInfo
-
-func (c captureContext) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo(c) }
-
-// New makes a stream; it implements reassembly.StreamFactory.
-func (r *reader) New(network, transport gopacket.Flow, _ *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
-	s := &stream{r: r}
-	for i, e := range []struct{ net, port gopacket.Endpoint }{{network.Src(), transport.Src()}, {network.Dst(), transport.Dst()}} {
-		addr, _ := netip.AddrFromSlice(e.net.Raw())
-		port := e.port.Raw()
-		s.ends[i] = netip.AddrPortFrom(addr, uint16(port[0])<<8|uint16(port[1]))
-	}
-	return s
-}
-
-// stream is one TCP connection.
-type stream struct {
-	r    *reader
-	ends [2]netip.AddrPort // client, server
-}
-
-// Accept takes every segment: a capture may begin in the middle of a connection.
-func (s *stream) Accept(_ *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TCPFlowDirection, _ reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
-	*start = true
-	return true
-}
-
-// ReassembledSG takes bytes in order.
-func (s *stream) ReassembledSG(sg reassembly.ScatterGather, ac reassembly.AssemblerContext) {
-	dir, _, _, _ := sg.Info()
-	n, _ := sg.Lengths()
-	p := Payload{Time: ac.GetCaptureInfo().Timestamp, Protocol: 6, Src: s.ends[0], Dst: s.ends[1], Data: sg.Fetch(n)}
-	if dir == reassembly.TCPDirServerToClient {
-		p.Src, p.Dst = p.Dst, p.Src
-	}
-	s.r.emit(p)
-}
-
-// ReassemblyComplete lets the connection go.
-func (s *stream) ReassemblyComplete(reassembly.AssemblerContext) bool { return true }
