@@ -105,8 +105,7 @@ func (w *worker) keyPress(r *record, s *rtpStream, h *media.RTP) {
 
 // addDTMF adds the event of a key press.
 func (w *worker) addDTMF(r *record, digit byte, ms int, source string) {
-	body := fmt.Appendf(w.text[:0], `{"digit":"%c","duration_ms":%d,"source":"%s"}`, digit, ms, source)
-	w.text = body
+	body := fmt.Appendf(nil, `{"digit":"%c","duration_ms":%d,"source":"%s"}`, digit, ms, source)
 	w.addEventRow(r, "dtmf", body, "", "", 0, 0)
 }
 

@@ -20,7 +20,7 @@ func wrap(protocol uint8, typ uint16, src, dst string, us int64, payload []byte)
 	s, d := netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst)
 	return hep.Append(nil, &hep.Packet{
 		Protocol: protocol, Type: typ, Src: s.Addr(), SrcPort: s.Port(), Dst: d.Addr(), DstPort: d.Port(),
-		Time: us, CaptureID: 7, NodeName: []byte("tap"), Payload: payload,
+		Time: us, CaptureID: 7, NodeName: []byte("tap"), VLAN: 42, GroupID: []byte("group"), Payload: payload,
 	})
 }
 
