@@ -1,0 +1,33 @@
+//go:build !linux || !(amd64 || arm64)
+
+package gen
+
+import "net"
+
+// datagrams sends each packet by a call of its own.
+type datagrams struct {
+	conn *net.UDPConn
+	buf  []byte
+}
+
+func newDatagrams(c *net.UDPConn) (*datagrams, error) {
+	return &datagrams{conn: c}, c.SetWriteBuffer(sendBuffer)
+}
+
+func (d *datagrams) room() ([]byte, error) {
+	err := d.flush()
+	return d.buf, err
+}
+
+func (d *datagrams) add(buf []byte) { d.buf = buf }
+
+func (d *datagrams) flush() error {
+	if len(d.buf) == 0 {
+		return nil
+	}
+	_, err := d.conn.Write(d.buf)
+	d.buf = d.buf[:0]
+	return err
+}
+
+func (d *datagrams) close() error { return d.conn.Close() }
