@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -65,6 +66,12 @@ func (s *server) startMetrics(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	if s.c.Metrics.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	}
 	addr, err := s.serveHTTP(ctx, "metrics", s.c.Metrics.Addr, mux)
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ type Config struct {
 	} `koanf:"api"`
 	Metrics struct {
 		Addr string `koanf:"addr" takes:"host:port, or off"`
+		// Pprof serves Go's profiles on the metrics address: they show what the
+		// process does, so they are off unless asked for.
+		Pprof bool `koanf:"pprof" takes:"true to serve Go's profiles under /debug/pprof/ on metrics.addr, or false"`
 	} `koanf:"metrics"`
 	Log Log `koanf:"log"`
 }
