@@ -172,10 +172,18 @@ func (c category) hint() string {
 // message is the error in one line, without the driver's own wrappings and
 // without secrets.
 func (d *Datasource) message(err error) string {
-	text := err.Error()
-	var exception *clickhouse.Exception
-	if errors.As(err, &exception) {
+	var (
+		text      = err.Error()
+		exception *clickhouse.Exception
+		dial      *net.OpError
+	)
+	switch {
+	case errors.As(err, &exception):
 		text = fmt.Sprintf("ClickHouse: %s (code %d)", strings.TrimPrefix(exception.Message, "DB::Exception: "), exception.Code)
+	case errors.Is(err, clickhouse.ErrAcquireConnTimeout):
+		text = fmt.Sprintf("no answer from %s within %s, or all %d connections to it are busy", d.settings.host(), dialTimeout, maxOpenConnections)
+	case errors.As(err, &dial):
+		text = dial.Error()
 	}
 	return redact(text, d.settings.secrets())
 }

@@ -295,7 +295,7 @@ func TestNobodyAnswers(t *testing.T) {
 	if _, err := d.open(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("who left got %v", err)
 	}
-	if _, err = d.open(t.Context()); classify(err, false) != categoryConnect || !strings.Contains(err.Error(), "no answer within") {
-		t.Errorf("who stayed got %v", err)
+	if _, err = d.open(t.Context()); classify(err, false) != categoryConnect || !strings.Contains(d.message(err), "no answer from "+silent.Addr().String()) {
+		t.Errorf("who stayed got %s: %s", classify(err, false), d.message(err))
 	}
 }

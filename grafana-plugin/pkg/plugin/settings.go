@@ -109,6 +109,15 @@ func (s settings) database() string {
 	return schema.Database
 }
 
+// host is whom the URL names.
+func (s settings) host() string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return "ClickHouse"
+	}
+	return u.Host
+}
+
 // options are the settings as package query takes them.
 func (s settings) options() (query.Options, error) {
 	u, err := s.address()
