@@ -70,7 +70,7 @@ func (s *server) startMetrics(ctx context.Context) error {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
 	addr, err := s.serveHTTP(ctx, "metrics", s.c.Metrics.Addr, mux)
 	if err != nil {
