@@ -47,6 +47,14 @@ func inOrder(messages []message) []message {
 	return topological(messages, before, waits)
 }
 
+// answer is a 2xx to an INVITE as one hop's client sees it. The ACK may take
+// another way than the 2xx came, so the server is no part of it.
+type answer struct {
+	callID string
+	cseq   uint32
+	client address
+}
+
 // edge says that one message must come before another; both are indexes.
 type edge struct{ first, then int }
 
@@ -56,6 +64,7 @@ func violations(messages []message) []edge {
 	const none = -1
 	// For each transaction, the first request and final, and the last provisional.
 	spans := map[transaction]*span{}
+	answers := map[answer]int{} // the first 2xx to an INVITE
 	arrivals := map[content]map[address]int{}
 	for i := range messages {
 		m := &messages[i]
@@ -75,6 +84,12 @@ func violations(messages []message) []edge {
 			s.final = i
 		case m.Status > 0 && m.Status < 200:
 			s.provisional = i
+		}
+		if m.Status >= 200 && m.Status < 300 && m.CSeqMethod == "INVITE" {
+			a := answer{m.CallID, m.CSeq, m.dst}
+			if _, ok := answers[a]; !ok {
+				answers[a] = i
+			}
 		}
 		if c := m.content(); m.src != m.dst && !m.hopByHop() {
 			if arrivals[c] == nil {
@@ -104,11 +119,13 @@ func violations(messages []message) []edge {
 				late(spans[t].provisional, i, relaySkew)
 			}
 		case m.Method == "ACK":
-			// The ACK of a failure has the INVITE's branch, that of a 2xx has its own
-			// and follows another's final; only the former is tied to one.
+			// The ACK of a failure has the INVITE's branch; that of a 2xx has its own,
+			// and whoever sends it has been sent the 2xx.
 			t.cseqMethod = "INVITE"
 			if s := spans[t]; s != nil {
 				late(s.final, i, hopSkew)
+			} else if final, ok := answers[answer{m.CallID, m.CSeq, m.src}]; ok {
+				late(final, i, hopSkew)
 			}
 		}
 		if at, ok := arrivals[m.content()][m.src]; ok && m.src != m.dst && !m.hopByHop() {
