@@ -223,7 +223,8 @@ func (p *Pipeline) Addrs() map[string]netip.AddrPort {
 }
 
 // Stop receives no more, seals what is open and sends it. When ctx ends first,
-// what is left stays in the spool for the next start.
+// what is left stays in the spool for the next start; of that,
+// what the disk refuses is lost and counted.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	err := p.closeListeners()
 	p.noteKernelDrops()
@@ -235,6 +236,9 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	p.drain(ctx)
 	p.cancel()
 	p.inserting.Wait()
+	for _, l := range p.spool.Close() {
+		p.ledger.drop(Loss{"spool", l.Reason}, l.Packets)
+	}
 	if left := p.spool.Stats(); left.Batches > 0 {
 		p.log.Warn("batches left in the spool for the next start", "batches", left.Batches, "packets", left.Packets)
 	}

@@ -374,3 +374,32 @@ func TestAnOutageLosesNothing(t *testing.T) {
 		t.Errorf("%d rows, dropped %v; want all %d", n, books.Dropped, len(packets))
 	}
 }
+
+// TestAPoisonedBatchCostsItsBadRowsAlone lets ClickHouse refuse the messages of
+// one call.
+func TestAPoisonedBatchCostsItsBadRowsAlone(t *testing.T) {
+	l := open(t, func(c *ingest.Config) { c.BatchAge = 300 * time.Millisecond })
+	packets := captures.Read(t, captures.Path("kamailio-hep3-udp-sip-failures-a.pcap"))
+	truth := captures.ReadTruth(t, captures.Path("kamailio-hep3-udp-sip-failures-a.truth.jsonl"))
+	poison, bad := truth[0].First("sip.Call-ID"), 0
+	for _, tr := range truth {
+		if tr.First("sip.Call-ID") == poison {
+			bad++
+		}
+	}
+	if err := l.db.Exec(t.Context(), "ALTER TABLE sip ADD CONSTRAINT good CHECK call_id != '"+poison+"'"); err != nil {
+		t.Fatal(err)
+	}
+	c := l.dial(t, "udp")
+	for _, p := range packets {
+		send(t, c, p.Payload)
+	}
+	l.waitReceived(t, len(packets))
+	books := l.stop(t)
+	if bad == 0 || int(books.Dropped[ingest.Loss{Stage: "insert", Reason: "rejected"}]) != bad || int(books.Lost()) != bad {
+		t.Errorf("dropped %v, want the %d messages of the refused call", books.Dropped, bad)
+	}
+	if n := l.count(t, "sip"); n != len(packets)-bad {
+		t.Errorf("%d rows, want %d", n, len(packets)-bad)
+	}
+}

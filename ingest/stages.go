@@ -9,6 +9,7 @@ import (
 
 	"github.com/heplake/heplake/ingest/batch"
 	"github.com/heplake/heplake/ingest/insert"
+	"github.com/heplake/heplake/ingest/spool"
 )
 
 // sealer is a full batch on its way to be sealed, whatever its table.
@@ -82,8 +83,11 @@ func (p *Pipeline) sealLoop() {
 			continue
 		}
 		p.timings.batchRows.WithLabelValues(sealed.Table).Observe(float64(sealed.Rows))
-		if err := p.spool.Put(sealed); err != nil {
-			p.log.Error("a batch finds no room", "table", sealed.Table, "packets", packets, "error", err)
+		evicted, err := p.spool.Put(sealed) // which logs what it gives up
+		for _, l := range evicted {
+			p.ledger.drop(Loss{"spool", l.Reason}, l.Packets)
+		}
+		if err != nil {
 			p.ledger.drop(Loss{"spool", "full"}, packets)
 		}
 	}
@@ -113,11 +117,8 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 			p.timings.latency.Observe(time.Since(sealed.Oldest).Seconds())
 			pause.Reset()
 		case errors.Is(err, insert.ErrRejected):
-			p.log.Error("ClickHouse refuses a batch; it is kept in the spool's dead folder", "id", sealed.ID, "error", err)
-			if err := p.spool.Reject(entry, sealed); err != nil {
-				p.log.Error("a refused batch cannot be kept", "id", sealed.ID, "error", err)
-			}
-			p.ledger.drop(Loss{"insert", "rejected"}, sealed.Packets)
+			p.refused(entry, sealed, err)
+			pause.Reset() // ClickHouse answers
 		default:
 			p.spool.Retry(entry)
 			if ctx.Err() != nil {
@@ -133,6 +134,28 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// refused deals with a batch that ClickHouse will not take as it is: the halves
+// of it are tried, and halves of these, until the rows at fault are alone.
+func (p *Pipeline) refused(entry *spool.Entry, sealed batch.Sealed, why error) {
+	if p.spool.Worth(entry) {
+		first, second, err := insert.Split(sealed)
+		if err == nil {
+			if err = p.spool.Split(entry, first, second); err == nil {
+				return
+			}
+			// The disk does not take the halves now.
+			p.log.Warn("a refused batch cannot be split yet; it will be tried again", "id", sealed.ID, "error", err)
+			p.spool.Retry(entry)
+			return
+		}
+		why = errors.Join(why, err) // the body itself is at fault
+	}
+	if err := p.spool.Reject(entry, sealed, why); err != nil {
+		p.log.Error("refused rows cannot be kept", "id", sealed.ID, "error", err)
+	}
+	p.ledger.drop(Loss{"insert", "rejected"}, sealed.Packets)
 }
 
 // drain waits until the spool is empty or ctx ends.

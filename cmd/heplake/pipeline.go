@@ -15,6 +15,10 @@ import (
 // time zone taken for UTC is, a wrong year is not.
 const maxClockAhead = 24 * time.Hour
 
+// inserters is how many batches are sent at once, at most half of them for one
+// table: a table that is stuck leaves the others theirs.
+const inserters = 4
+
 // pipelineConfig are the settings as the pipeline takes them.
 func pipelineConfig(c config.Config) (ingest.Config, error) {
 	workers := c.HEP.Workers
@@ -25,7 +29,7 @@ func pipelineConfig(c config.Config) (ingest.Config, error) {
 	return ingest.Config{
 		UDP: addr(c.HEP.UDP), TCP: addr(c.HEP.TCP), Streams: streams, IPIP: addr(c.HEP.IPIP), Interface: addr(c.HEP.Interface),
 		Workers: workers, UDPBuffer: int(c.HEP.Buffer), MaxConnections: c.HEP.MaxConnections, IdleTimeout: c.HEP.IdleTimeout, MaxBody: int64(c.HEP.MaxBody),
-		BatchRows: c.Batch.Rows, BatchAge: c.Batch.Age, BatchBytes: int(c.Batch.Bytes), Inserters: 2,
+		BatchRows: c.Batch.Rows, BatchAge: c.Batch.Age, BatchBytes: int(c.Batch.Bytes), Inserters: inserters,
 		StoreRTP: c.HEP.StoreRTP, Tenant: c.Tenant, SIPHeaders: c.SIP.Headers, CorrelationHeaders: c.Correlation.Headers,
 		TimeAhead: maxClockAhead, TimeBehind: timeBehind(c.Retention),
 	}, err

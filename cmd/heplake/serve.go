@@ -193,13 +193,14 @@ func (s *server) startIngest(ctx context.Context) error {
 		return err
 	}
 	s.onStop(func(context.Context) error { return conn.Close() })
-	sp, err := spool.Open(filepath.Join(s.c.Data.Dir, "spool"), spool.Options{
-		MaxBytes: int64(s.c.Spool.Max), MemoryBytes: int64(s.c.Spool.Memory), Sync: s.c.Spool.Sync == "batch", Log: s.log,
-	})
+	cfg, err := pipelineConfig(s.c)
 	if err != nil {
 		return err
 	}
-	cfg, err := pipelineConfig(s.c)
+	sp, err := spool.Open(filepath.Join(s.c.Data.Dir, "spool"), spool.Options{
+		MaxBytes: int64(s.c.Spool.Max), MemoryBytes: int64(s.c.Spool.Memory), Sync: s.c.Spool.Sync == "batch",
+		DropOldest: s.c.Spool.Full == "oldest", Leases: cfg.Inserters, Log: s.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -208,7 +209,7 @@ func (s *server) startIngest(ctx context.Context) error {
 		return err
 	}
 	s.onStop(pipeline.Stop)
-	s.registry.MustRegister(pipeline)
+	s.registry.MustRegister(pipeline, sp)
 	for transport, addr := range pipeline.Addrs() {
 		s.addresses["hep_"+transport] = reachable(addr)
 	}

@@ -72,6 +72,7 @@ const (
 	codeIncorrectData      = 117
 	codeValueOutOfRange    = 321
 	codeCannotInsertNull   = 349
+	codeViolatedConstraint = 469
 )
 
 func rejected(err error) bool {
@@ -81,7 +82,7 @@ func rejected(err error) bool {
 	}
 	switch ex.Code {
 	case codeCannotParseText, codeCannotReadAllData, codeIllegalColumn, codeTypeMismatch, codeArgumentOutOfBound,
-		codeCannotConvertType, codeIncorrectData, codeValueOutOfRange, codeCannotInsertNull:
+		codeCannotConvertType, codeIncorrectData, codeValueOutOfRange, codeCannotInsertNull, codeViolatedConstraint:
 		return true
 	}
 	return false

@@ -42,13 +42,20 @@ type header struct {
 	Rows    int       `json:"rows"`
 	Packets int       `json:"packets"`
 	Oldest  time.Time `json:"oldest"`
+	// Parent is the batch that this one is a part of, Root the one that was
+	// sealed; both empty for a batch as it was sealed.
+	Parent string `json:"parent,omitempty"`
+	Root   string `json:"root,omitempty"`
 }
+
+// lineage says what a part of a split batch came from.
+type lineage struct{ parent, root string }
 
 // write makes the file of a batch: under a temporary name first, so that a file
 // that bears its own name is whole. With sync it is on the disk when write
 // returns, its name included.
-func write(dir string, s batch.Sealed, sync bool) (path string, err error) {
-	head, err := json.Marshal(header{s.ID, s.Table, s.Rows, s.Packets, s.Oldest})
+func write(dir string, s batch.Sealed, of lineage, sync bool) (path string, err error) {
+	head, err := json.Marshal(header{s.ID, s.Table, s.Rows, s.Packets, s.Oldest, of.parent, of.root})
 	if err != nil {
 		return "", err
 	}
@@ -89,6 +96,8 @@ func write(dir string, s batch.Sealed, sync bool) (path string, err error) {
 	}
 	if sync {
 		if err = syncDir(dir); err != nil {
+			// The batch counts as not written: it must not come back as well.
+			_ = os.Remove(path)
 			return "", err
 		}
 	}

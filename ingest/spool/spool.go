@@ -3,21 +3,23 @@
 // that the common case reads nothing back.
 //
 // A batch enters by Put, is leased by Next, and leaves by Ack once ClickHouse
-// has confirmed it, or by Reject when ClickHouse will never take it. Fresh
-// batches are leased before the backlog, so that live traffic is queryable at
-// once while an outage is worked off.
+// has confirmed it. One that ClickHouse refuses is replaced by its halves
+// (Split) until the rows at fault are alone, which go to the dead-letter folder
+// (Reject). Live batches are leased before the backlog, so that live traffic is
+// queryable at once while an outage is worked off.
 package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/heplake/heplake/ingest/batch"
 )
@@ -33,7 +35,15 @@ type Options struct {
 	MemoryBytes int64
 	// Sync makes Put return only when the batch is on the disk for good.
 	Sync bool
-	// Log gets a line about what is unusual.
+	// DropOldest makes room for a new batch by dropping the oldest that wait.
+	// Without it the new one is refused.
+	DropOldest bool
+	// Leases is how many batches are out at once, by as many inserters. One
+	// table may have half of them and the backlog all but one, so that neither
+	// a table that is stuck nor an old outage keeps live traffic waiting.
+	// 0 is no limit.
+	Leases int
+	// Log gets a line about what is unusual, at most one a minute of a kind.
 	Log *slog.Logger
 }
 
@@ -44,8 +54,10 @@ type Stats struct {
 	Bytes, MemoryBytes int64
 	// Corrupt counts files found damaged and set aside since Open.
 	Corrupt int
-	// WriteErrors counts batches that could not be written and live in memory only.
+	// WriteErrors counts batches that the disk refused since Open.
 	WriteErrors int
+	// DiskRefuses says that the last write failed.
+	DiskRefuses bool
 }
 
 // Entry is a leased batch.
@@ -53,11 +65,27 @@ type Entry struct {
 	ID            string
 	Table         string
 	Rows, Packets int
-	sealed        *batch.Sealed // nil when only on disk
-	path          string        // "" when only in memory
-	size          int64
 	// Attempts counts failed inserts.
 	Attempts int
+
+	oldest time.Time
+	of     lineage
+	sealed *batch.Sealed // nil when only on disk
+	path   string        // "" when only in memory
+	size   int64         // of the file
+	put    time.Time
+	// notBefore is when a batch whose insert failed may be tried again.
+	notBefore   time.Time
+	fromBacklog bool // leased from there
+}
+
+// Lost says what the spool gave up.
+type Lost struct {
+	Table string
+	// Reason is full (a new batch found no room), evicted (an old one made room
+	// for it) or stop (one in memory alone at the end).
+	Reason        string
+	Rows, Packets int
 }
 
 // Spool is safe for concurrent use.
@@ -66,14 +94,21 @@ type Spool struct {
 	opt Options
 
 	mu      sync.Mutex
-	fresh   []*Entry // bodies in memory, oldest first
-	backlog []*Entry // on disk only, oldest first
+	fresh   []*Entry // live traffic, oldest first
+	backlog []*Entry // what waited for longer, or failed
 	leased  map[*Entry]bool
+	tables  map[string]int // leases by table
+	old     int            // leases of the backlog
+	turn    uint           // leases while both waited
+	splits  map[string]*split
+	lost    map[lossKey]lossCount
 	stats   Stats
 	wake    chan struct{} // capacity 1: something may be ready
+
+	refused, full, dead throttle
 }
 
-// deadDir holds batches that ClickHouse refused and files found damaged.
+// deadDir holds rows that ClickHouse refused and files found damaged.
 const deadDir = "dead"
 
 // Open opens the spool in dir, making it if need be. Batches left from before
@@ -85,11 +120,15 @@ func Open(dir string, opt Options) (*Spool, error) {
 	if err := os.MkdirAll(filepath.Join(dir, deadDir), 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s := &Spool{dir: dir, opt: opt, leased: map[*Entry]bool{}, wake: make(chan struct{}, 1)}
+	s := &Spool{
+		dir: dir, opt: opt, leased: map[*Entry]bool{}, tables: map[string]int{},
+		splits: map[string]*split{}, lost: map[lossKey]lossCount{}, wake: make(chan struct{}, 1),
+	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
+	var found []*Entry
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name())
 		switch {
@@ -102,11 +141,21 @@ func Open(dir string, opt Options) (*Spool, error) {
 				s.setAside(path, err)
 				continue
 			}
-			s.add(&s.backlog, &Entry{ID: h.ID, Table: h.Table, Rows: h.Rows, Packets: h.Packets, path: path, size: size})
+			found = append(found, &Entry{
+				ID: h.ID, Table: h.Table, Rows: h.Rows, Packets: h.Packets,
+				oldest: h.Oldest, of: lineage{h.Parent, h.Root}, path: path, size: size,
+			})
 		}
 	}
-	// Ids are UUIDv7: their order is the order of sealing.
-	slices.SortFunc(s.backlog, func(a, b *Entry) int { return strings.Compare(a.ID, b.ID) })
+	for _, e := range withoutUnfinishedSplits(found) {
+		s.add(&s.backlog, e)
+	}
+	slices.SortFunc(s.backlog, func(a, b *Entry) int {
+		if c := a.oldest.Compare(b.oldest); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
 	return s, nil
 }
 
@@ -127,6 +176,9 @@ func (s *Spool) add(to *[]*Entry, e *Entry) {
 	if e.sealed != nil {
 		s.stats.MemoryBytes += int64(len(e.sealed.Body))
 	}
+	if e.of.root != "" {
+		s.splitOf(e).parts++
+	}
 	s.signal()
 }
 
@@ -138,134 +190,75 @@ func (s *Spool) signal() {
 }
 
 // Put takes a batch. It returns ErrFull when there is no room for it; the
-// batch is then the caller's to count as lost.
+// batch is then the caller's to count as lost, as are the evicted ones that
+// made room for it.
 //
 // When the disk refuses a batch it is kept in memory and the error is logged
-// and counted: a full disk must not stop live traffic.
-func (s *Spool) Put(b batch.Sealed) error {
-	size := int64(len(b.Body))
+// and counted: a full disk must not stop live traffic. Every Put tries the disk
+// again.
+func (s *Spool) Put(b batch.Sealed) (evicted []Lost, err error) {
+	body := int64(len(b.Body))
+	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}
 	s.mu.Lock()
-	roomOnDisk := s.stats.Bytes+size <= s.opt.MaxBytes
-	roomInMemory := s.stats.MemoryBytes+size <= s.opt.MemoryBytes
+	onDisk := s.roomOnDisk(e.size, &evicted)
+	if onDisk {
+		s.stats.Bytes += e.size // held until the file is written
+	}
 	s.mu.Unlock()
-	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, size: size + prefixLen}
 	var writeErr error
-	if roomOnDisk {
-		e.path, writeErr = write(s.dir, b, s.opt.Sync)
+	if onDisk {
+		e.path, writeErr = write(s.dir, b, e.of, s.opt.Sync)
 	}
-	if e.path == "" && !roomInMemory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if onDisk {
+		s.stats.Bytes -= e.size
+		s.noteWrite(writeErr)
+	}
+	inMemory := s.stats.MemoryBytes+body <= s.opt.MemoryBytes
+	if e.path == "" && !inMemory {
+		inMemory = s.roomInMemory(body, &evicted)
+	}
+	if e.path == "" && !inMemory {
+		s.noteLost(Lost{b.Table, "full", b.Rows, b.Packets})
 		if writeErr != nil {
-			return fmt.Errorf("%w: %w", ErrFull, writeErr)
+			return evicted, fmt.Errorf("%w: %w", ErrFull, writeErr)
 		}
-		return ErrFull
+		return evicted, ErrFull
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if writeErr != nil {
-		s.stats.WriteErrors++
-		s.opt.Log.Error("spool cannot write; batch kept in memory only", "error", writeErr)
-	}
-	if roomInMemory {
+	if inMemory {
 		e.sealed = &b
-		s.add(&s.fresh, e)
-	} else {
-		s.add(&s.backlog, e)
 	}
-	return nil
-}
-
-// Next leases a batch, waiting for one until ctx ends. The caller gives it back
-// by Ack, Retry or Reject.
-func (s *Spool) Next(ctx context.Context) (*Entry, batch.Sealed, error) {
-	for {
-		e := s.lease()
-		if e == nil {
-			select {
-			case <-ctx.Done():
-				return nil, batch.Sealed{}, ctx.Err()
-			case <-s.wake:
-				continue
-			}
-		}
-		if e.sealed != nil {
-			return e, *e.sealed, nil
-		}
-		sealed, err := read(e.path)
-		if err == nil {
-			return e, sealed, nil
-		}
-		s.mu.Lock()
-		s.forget(e)
-		s.setAside(e.path, err)
-		s.mu.Unlock()
-		return e, batch.Sealed{}, fmt.Errorf("spool: %w", err)
-	}
-}
-
-func (s *Spool) lease() *Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var e *Entry
-	switch {
-	case len(s.fresh) > 0:
-		e, s.fresh = s.fresh[0], s.fresh[1:]
-	case len(s.backlog) > 0:
-		e, s.backlog = s.backlog[0], s.backlog[1:]
-	default:
-		return nil
-	}
-	s.leased[e] = true
-	if len(s.fresh)+len(s.backlog) > 0 {
-		s.signal() // for the next one that waits
-	}
-	return e
+	s.add(&s.fresh, e)
+	return evicted, nil
 }
 
 // Ack forgets a batch: ClickHouse has it.
 func (s *Spool) Ack(e *Entry) {
 	s.mu.Lock()
+	s.release(e)
 	s.forget(e)
+	if e.of.root != "" {
+		s.splitOf(e).accepted++
+		s.splitDone(e)
+	}
 	s.mu.Unlock()
-	if e.path != "" {
-		if err := os.Remove(e.path); err != nil {
-			// It will be sent again after a restart and deduplicated by its id.
-			s.opt.Log.Warn("spool cannot remove a file", "file", e.path, "error", err)
-		}
+	s.remove(e)
+}
+
+// remove deletes the file of a batch that is no longer needed.
+func (s *Spool) remove(e *Entry) {
+	if e.path == "" {
+		return
+	}
+	if err := os.Remove(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// It will be sent again after a restart and deduplicated by its id.
+		s.opt.Log.Warn("spool cannot remove a file", "file", e.path, "error", err)
 	}
 }
 
-// Retry gives a batch back after a failed insert; it is leased again after the
-// others that wait.
-func (s *Spool) Retry(e *Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.leased, e)
-	e.Attempts++
-	switch {
-	case e.sealed != nil:
-		s.fresh = append(s.fresh, e)
-	default:
-		s.backlog = append(s.backlog, e)
-	}
-	s.signal()
-}
-
-// Reject forgets a batch that ClickHouse will never take, and keeps its file
-// in the dead-letter folder for an operator to look at.
-func (s *Spool) Reject(e *Entry, b batch.Sealed) error {
-	s.mu.Lock()
-	s.forget(e)
-	s.mu.Unlock()
-	dead := filepath.Join(s.dir, deadDir)
-	if e.path != "" {
-		return os.Rename(e.path, filepath.Join(dead, filepath.Base(e.path)))
-	}
-	_, err := write(dead, b, s.opt.Sync)
-	return err
-}
-
+// forget takes a batch out of the figures.
 func (s *Spool) forget(e *Entry) {
-	delete(s.leased, e)
 	s.stats.Batches--
 	s.stats.Packets -= e.Packets
 	if e.path != "" {

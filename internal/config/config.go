@@ -83,6 +83,7 @@ type Batch struct {
 type Spool struct {
 	Max    Size   `koanf:"max" takes:"a size such as 8GiB"`
 	Memory Size   `koanf:"memory" takes:"a size such as 256MiB"`
+	Full   string `koanf:"full" takes:"what is dropped at the limit: newest (what arrives) or oldest (what waits longest)" oneof:"newest oldest"`
 	Sync   string `koanf:"sync" takes:"batch (each batch is on the disk before it counts as kept) or none" oneof:"batch none"`
 }
 
@@ -115,7 +116,7 @@ func Default() Config {
 	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 16 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
 	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
-	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Sync: "batch"}
+	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90}
 	c.API.Addr = "127.0.0.1:9080"
