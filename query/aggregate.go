@@ -15,6 +15,12 @@ import (
 // mediaMargin is how long after a call's last message a report about it may come.
 const mediaMargin = 10 * time.Minute
 
+// mediaSpan is the time in which reports and events of the call may be.
+func (c *component) mediaSpan() window {
+	w := c.span()
+	return window{w.from.Add(-time.Minute), w.to.Add(mediaMargin)}
+}
+
 // aggregate computes the calls that components are, and returns those that
 // match. params holds the values of plan.
 func (s *Store) aggregate(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) ([]Call, error) {
@@ -23,9 +29,9 @@ func (s *Store) aggregate(ctx context.Context, c *cost, components []*component,
 	}
 	p := params.Clone()
 	var legs, keys, ids []string
-	span := components[0].span()
 	tenants := map[string]bool{}
-	for _, component := range components {
+	messages, reports := make([]window, len(components)), make([]window, len(components))
+	for i, component := range components {
 		key := component.key()
 		for _, leg := range component.callIDs() {
 			legs = append(legs, component.tenant+"\n"+leg)
@@ -33,19 +39,13 @@ func (s *Store) aggregate(ctx context.Context, c *cost, components []*component,
 		}
 		ids = append(ids, component.ids()...)
 		tenants[component.tenant] = true
-		w := component.span()
-		if w.from.Before(span.from) {
-			span.from = w.from
-		}
-		if w.to.After(span.to) {
-			span.to = w.to
-		}
+		messages[i], reports[i] = component.span(), component.mediaSpan()
 	}
 	tenant := "tenant IN " + p.Add("Array(String)", setOf(tenants))
 	list := p.Add("Array(String)", ids)
 	q := schema.CallsQuery{
-		SIP: "(SELECT * FROM " + s.table("sip") + " WHERE " + span.condition(p) + " AND " + tenant + " AND correlation_id IN " + list + ")",
-		Media: "(SELECT * FROM " + s.table("media") + " WHERE " + window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}.condition(p) +
+		SIP: "(SELECT * FROM " + s.table("sip") + " WHERE " + merge(messages).condition(p) + " AND " + tenant + " AND correlation_id IN " + list + ")",
+		Media: "(SELECT * FROM " + s.table("media") + " WHERE " + merge(reports).condition(p) +
 			" AND " + tenant + " AND (correlation_id IN " + list + " OR call_id IN " + list + "))",
 		Key:     "transform(concat(tenant, '\\n', call_id), " + p.Add("Array(String)", legs) + ", " + p.Add("Array(String)", keys) + ", '')",
 		Matches: plan.Messages,

@@ -63,7 +63,7 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 	if r.Limit == 0 {
 		r.Limit = DefaultCalls
 	}
-	search := &callSearch{store: s, request: r, window: w, left: w, seen: map[node]bool{}, until: time.Now().Add(s.maxTime)}
+	search := &callSearch{store: s, request: r, window: w, left: w, seen: map[node]bool{}, computed: map[node]bool{}, until: time.Now().Add(s.maxTime)}
 	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
 		return CallsResult{}, err
 	}
@@ -71,20 +71,6 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 		return CallsResult{}, fmt.Errorf("search calls: %w", err)
 	}
 	return search.result(), nil
-}
-
-// windowOf is the window of a request.
-func windowOf(from, to time.Time, span time.Duration) (window, error) {
-	if to.IsZero() {
-		to = time.Now()
-	}
-	if from.IsZero() {
-		from = to.Add(-span)
-	}
-	if !from.Before(to) {
-		return window{}, fmt.Errorf("%w: the window ends (%s) before it starts (%s)", ErrInvalid, to.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
-	}
-	return window{from, to}, nil
 }
 
 // How a search goes through its window.
@@ -115,13 +101,17 @@ type callSearch struct {
 	params  filter.Params
 	window  window
 	// left is the part of the window not yet looked at.
-	left     window
-	seen     map[node]bool
-	found    []Call
-	examined int
-	until    time.Time
-	cut      bool
-	cost     cost
+	left window
+	// pending are candidates of slices done whose calls are not computed yet.
+	pending []candidate
+	// seen are ids that need not be candidates any more, computed those of calls
+	// that are computed.
+	seen, computed map[node]bool
+	found          []Call
+	examined       int
+	until          time.Time
+	cut            bool
+	cost           cost
 }
 
 func (s *callSearch) run(ctx context.Context) error {
@@ -146,13 +136,16 @@ func (s *callSearch) run(ctx context.Context) error {
 		} else {
 			width *= sliceGrowth
 		}
-		if err := s.compute(ctx, candidates, done); err != nil {
-			return err
-		}
+		s.keep(candidates)
 		if s.request.Oldest {
 			s.left.from = done.to
 		} else {
 			s.left.to = done.from
+		}
+		if len(s.pending) >= s.worthwhile() || !s.left.from.Before(s.left.to) {
+			if err := s.compute(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -222,19 +215,39 @@ func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate,
 	return out, err
 }
 
-// compute computes the calls of the candidates that no earlier slice had.
-func (s *callSearch) compute(ctx context.Context, candidates []candidate, near window) error {
-	var ids []string
+// keep keeps the candidates that no earlier slice had.
+func (s *callSearch) keep(candidates []candidate) {
 	for _, c := range candidates {
 		if !s.seen[c.node] {
-			ids = append(ids, c.id)
+			s.seen[c.node] = true
+			s.pending = append(s.pending, c)
 		}
 	}
-	if len(ids) == 0 {
+}
+
+// worthwhile is how many candidates are gathered before their calls are computed:
+// as many as could be enough. Few queries for many calls cost less than many.
+func (s *callSearch) worthwhile() int {
+	if s.plan.OnCalls { // perhaps one in ten matches
+		return min(10*s.request.Limit, s.batch())
+	}
+	return min(s.request.Limit+1-len(s.found), s.batch())
+}
+
+// compute computes the calls of the pending candidates.
+func (s *callSearch) compute(ctx context.Context) error {
+	if len(s.pending) == 0 {
 		return nil
 	}
+	ids := make([]string, len(s.pending))
+	around := make([]window, len(s.pending))
+	for i, c := range s.pending {
+		ids[i] = c.id
+		around[i] = window{c.at.Add(-nearBefore), c.at.Add(nearAfter)}
+	}
+	s.pending = nil
 	components, whole, err := s.store.closure(ctx, &s.cost, closureRequest{
-		ids: ids, tenant: s.request.Tenant, near: near, maxLinks: 4*len(ids) + 1000,
+		ids: ids, tenant: s.request.Tenant, near: merge(around), maxLinks: 4*len(ids) + 1000,
 	})
 	if err != nil {
 		return err
@@ -242,13 +255,11 @@ func (s *callSearch) compute(ctx context.Context, candidates []candidate, near w
 	s.cut = s.cut || !whole
 	fresh := components[:0]
 	for _, c := range components {
-		known := false
-		for _, id := range c.ids() {
-			known = known || s.seen[node{c.tenant, id}]
-			s.seen[node{c.tenant, id}] = true
-		}
-		if !known {
+		if !s.computed[node{c.tenant, c.ids()[0]}] {
 			fresh = append(fresh, c)
+		}
+		for _, id := range c.ids() {
+			s.seen[node{c.tenant, id}], s.computed[node{c.tenant, id}] = true, true
 		}
 	}
 	s.examined += len(fresh)

@@ -10,41 +10,21 @@ import (
 	"github.com/heplake/heplake/query/filter"
 )
 
-// How far from the messages found a call's other messages are looked for.
-//
-// Rows with a known correlation id are cheap to find, since it leads the tables'
-// order: a call of a day is whole. Rows that only share a Call-ID cost more, the
-// more the more Call-IDs are looked for; legs meet when the call is set up, so
-// these are looked for nearby, and farther away only for legs of which the
-// request that opened them is not found yet.
+// How far from the messages found a call's other messages are looked for: first
+// nearby, and then farther away for calls that are not whole by then. Most calls
+// are short; looking a day around each would read days for every search.
 const (
+	nearBefore = 5 * time.Minute
+	nearAfter  = 10 * time.Minute
 	farMargin  = 24 * time.Hour
-	nearMargin = 5 * time.Minute
+	// edgeMargin is how near to the end of what was looked at a call's messages make one
+	// suspect that more of them lie beyond: twice 64*T1, after which SIP gives up
+	// on a transaction (RFC 3261 section 17).
+	edgeMargin = 64 * time.Second
 )
 
 // maxRounds bounds how many links are followed from one leg to the next.
 const maxRounds = 8
-
-// window is a span of time [from, to); the zero window is all time.
-type window struct{ from, to time.Time }
-
-func (w window) isZero() bool { return w.from.IsZero() && w.to.IsZero() }
-
-// widen moves both ends outwards.
-func (w window) widen(d time.Duration) window {
-	if w.isZero() {
-		return w
-	}
-	return window{w.from.Add(-d), w.to.Add(d)}
-}
-
-// condition is the window as SQL on the column time.
-func (w window) condition(p *filter.Params) string {
-	if w.isZero() {
-		return "1"
-	}
-	return "time >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ") AND time < fromUnixTimestamp64Micro(" + p.Add("Int64", w.to.UnixMicro()) + ")"
-}
 
 // tenantCondition is the restriction to a tenant as SQL.
 func tenantCondition(tenant string, p *filter.Params) string {
@@ -64,9 +44,24 @@ type link struct {
 	// first and last are the times of these messages.
 	first, last time.Time
 	messages    uint64
-	// opened says that a request outside a dialog is among them.
-	opened bool
+	signs       signs
 }
+
+// signs are what the messages of a link show of their dialog.
+type signs uint8
+
+// The signs; findLinks computes them.
+const (
+	opens        signs = 1 << iota // a request outside a dialog
+	opensInvite                    // … of method INVITE
+	inviteAnswer                   // a 2xx to INVITE
+	inviteRefuse                   // another final response to INVITE
+	hangsUp                        // a BYE
+)
+
+const signsSQL = `groupBitOr(toUInt8(
+    (method NOT IN ('', 'ACK', 'BYE', 'CANCEL', 'PRACK') AND to_tag = '') + 2 * (method = 'INVITE' AND to_tag = '')
+    + 4 * (status BETWEEN 200 AND 299 AND cseq_method = 'INVITE') + 8 * (status >= 300 AND cseq_method = 'INVITE') + 16 * (method = 'BYE')))`
 
 // component is a call: the links that hang together.
 type component struct {
@@ -135,12 +130,31 @@ func (c *component) span() window {
 	return window{w.from, w.to.Add(time.Microsecond)}
 }
 
+// whole reports whether the call looks complete, being looked for in windows: each
+// leg was opened, an INVITE came to an end, and nothing happens at the edges.
+func (c *component) whole(looked windows) bool {
+	var all signs
+	legs := map[string]signs{}
+	for _, l := range c.links {
+		all |= l.signs
+		legs[l.callID] |= l.signs
+	}
+	for _, s := range legs {
+		if s&opens == 0 {
+			return false
+		}
+	}
+	ended := all&opensInvite == 0 || all&hangsUp != 0 || all&(inviteAnswer|inviteRefuse) == inviteRefuse
+	span := c.span()
+	return ended && looked.hold(window{span.from.Add(-edgeMargin), span.to.Add(edgeMargin)})
+}
+
 // closureRequest says where a closure begins and how far it goes.
 type closureRequest struct {
 	ids    []string
 	tenant string
-	// near is where the ids were seen; zero is everywhere.
-	near window
+	// near is where the ids were seen, with a margin; nil is everywhere.
+	near windows
 	// maxLinks bounds the answer.
 	maxLinks int
 }
@@ -148,16 +162,31 @@ type closureRequest struct {
 // closure finds every leg that Call-IDs and correlation ids connect with the
 // ids, to any depth up to maxRounds. whole is false when a bound cut it.
 func (s *Store) closure(ctx context.Context, c *cost, r closureRequest) (components []*component, whole bool, err error) {
-	k := closure{store: s, request: r, links: map[linkKey]link{}, asked: map[string]bool{"": true}, askedFar: map[string]bool{"": true}}
-	whole, err = k.run(ctx, c)
+	k := closure{store: s, request: r, links: map[linkKey]link{}}
+	whole, err = k.follow(ctx, c, r.ids, r.near)
 	if err != nil {
 		return nil, false, err
 	}
-	all := make([]link, 0, len(k.links))
-	for _, l := range k.links {
-		all = append(all, l)
+	components = connect(k.all(), r.ids)
+	if r.near == nil || !whole {
+		return components, whole, nil
 	}
-	return connect(all, r.ids), whole, nil
+	var far []string
+	var around []window
+	for _, component := range components {
+		if !component.whole(r.near) {
+			far = append(far, component.ids()...)
+			span := component.span()
+			around = append(around, window{span.from.Add(-farMargin), span.to.Add(farMargin)})
+		}
+	}
+	if len(far) == 0 {
+		return components, true, nil
+	}
+	if whole, err = k.follow(ctx, c, far, merge(around)); err != nil {
+		return nil, false, err
+	}
+	return connect(k.all(), r.ids), whole, nil
 }
 
 // linkKey tells links apart.
@@ -168,39 +197,34 @@ type closure struct {
 	store   *Store
 	request closureRequest
 	links   map[linkKey]link
-	// asked are the ids that were looked for, askedFar the Call-IDs that were
-	// looked for far away.
-	asked, askedFar map[string]bool
 }
 
-func (k *closure) run(ctx context.Context, c *cost) (whole bool, err error) {
-	r := k.request
-	pending, far := r.ids, false
+func (k *closure) all() []link {
+	out := make([]link, 0, len(k.links))
+	for _, l := range k.links {
+		out = append(out, l)
+	}
+	return out
+}
+
+// follow adds every link that can be reached from the ids within the windows.
+func (k *closure) follow(ctx context.Context, c *cost, ids []string, looked windows) (whole bool, err error) {
+	asked := map[string]bool{"": true}
 	for range maxRounds {
-		if len(k.links) >= r.maxLinks {
-			return false, nil
-		}
-		ids, byCorrelation := unasked(pending, k.asked), true
-		if len(ids) == 0 && !r.near.isZero() {
-			ids, byCorrelation, far = unasked(k.unopened(), k.askedFar), false, true
-		}
+		ids = unasked(ids, asked)
 		if len(ids) == 0 {
 			return true, nil
 		}
-		callIDs := r.near.widen(nearMargin)
-		if far { // what is found far away meets others there
-			callIDs = r.near.widen(farMargin)
-		}
-		found, err := k.store.findLinks(ctx, c, r, ids, byCorrelation, callIDs)
+		found, err := k.store.findLinks(ctx, c, k.request, ids, looked)
 		if err != nil {
 			return false, err
 		}
-		if len(found) > r.maxLinks {
+		ids = k.add(found)
+		if len(k.links) > k.request.maxLinks {
 			return false, nil
 		}
-		pending = k.add(found)
 	}
-	return len(unasked(pending, k.asked)) == 0, nil
+	return len(unasked(ids, asked)) == 0, nil
 }
 
 // unasked lists the ids not asked for yet, and marks them as asked for.
@@ -210,23 +234,6 @@ func unasked(ids []string, asked map[string]bool) []string {
 		if !asked[id] {
 			asked[id] = true
 			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// unopened lists the Call-IDs of which no opening request is known.
-func (k *closure) unopened() []string {
-	opened := map[node]bool{}
-	for _, l := range k.links {
-		if l.opened {
-			opened[node{l.tenant, l.callID}] = true
-		}
-	}
-	var out []string
-	for _, l := range k.links {
-		if !opened[node{l.tenant, l.callID}] {
-			out = append(out, l.callID)
 		}
 	}
 	return out
@@ -246,24 +253,22 @@ func (k *closure) add(found []link) []string {
 	return ids
 }
 
-// findLinks finds the links of messages that have one of the ids as Call-ID, in
-// the window callIDs, or as correlation id.
-func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, ids []string, byCorrelation bool, callIDs window) ([]link, error) {
+// findLinks finds the links of messages that have one of the ids as Call-ID or as
+// correlation id, within the windows.
+func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, ids []string, looked windows) ([]link, error) {
 	var p filter.Params
 	list := p.Add("Array(String)", ids)
-	rows := "SELECT tenant, correlation_id, call_id, time, method NOT IN ('', 'ACK', 'BYE', 'CANCEL', 'PRACK') AND to_tag = '' AS opens FROM " + s.table("sip") +
-		" WHERE " + tenantCondition(r.tenant, &p) + " AND "
-	sources := rows + callIDs.condition(&p) + " AND call_id IN " + list
-	if byCorrelation {
-		sources += " AND correlation_id NOT IN " + list + "\nUNION ALL\n" +
-			rows + r.near.widen(farMargin).condition(&p) + " AND correlation_id IN " + list
-	}
-	sql := "SELECT tenant, correlation_id, call_id, min(time), max(time), count(), toBool(max(opens))\nFROM\n(" + sources +
-		")\nGROUP BY tenant, correlation_id, call_id ORDER BY min(time) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
+	rows := "SELECT tenant, correlation_id, call_id, time, method, status, cseq_method, to_tag FROM " + s.table("sip") +
+		" WHERE " + looked.condition(&p) + " AND " + tenantCondition(r.tenant, &p) + " AND "
+	// Two searches, because the order of the table serves the first alone.
+	sql := "SELECT tenant, correlation_id, call_id, min(time), max(time), count(), " + signsSQL + "\nFROM\n(\n" +
+		rows + "correlation_id IN " + list + "\nUNION ALL\n" +
+		rows + "call_id IN " + list + " AND correlation_id NOT IN " + list +
+		"\n)\nGROUP BY tenant, correlation_id, call_id ORDER BY min(time) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
 	var out []link
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
 		var l link
-		if err := rows.Scan(&l.tenant, &l.correlationID, &l.callID, &l.first, &l.last, &l.messages, &l.opened); err != nil {
+		if err := rows.Scan(&l.tenant, &l.correlationID, &l.callID, &l.first, &l.last, &l.messages, (*uint8)(&l.signs)); err != nil {
 			return err
 		}
 		out = append(out, l)

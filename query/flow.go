@@ -85,11 +85,9 @@ func (s *Store) find(ctx context.Context, id string, from, to time.Time, tenant 
 	if id == "" {
 		return nil, true, nil
 	}
-	near := window{}
-	if !from.IsZero() || !to.IsZero() {
-		if near, err = windowOf(from, to, 24*time.Hour); err != nil {
-			return nil, false, err
-		}
+	near, err := nearOf(from, to)
+	if err != nil {
+		return nil, false, err
 	}
 	components, whole, err := s.closure(ctx, nil, closureRequest{ids: []string{id}, tenant: tenant, near: near, maxLinks: maxFlowLinks})
 	if err != nil {
@@ -101,6 +99,15 @@ func (s *Store) find(ctx context.Context, id string, from, to time.Time, tenant 
 		}
 	}
 	return found, whole, nil
+}
+
+// nearOf is where a request for one call says to look; nil is everywhere.
+func nearOf(from, to time.Time) (windows, error) {
+	if from.IsZero() && to.IsZero() {
+		return nil, nil
+	}
+	w, err := windowOf(from, to, 24*time.Hour)
+	return windows{{w.from.Add(-nearBefore), w.to.Add(nearAfter)}}, err
 }
 
 // fill reads the flow's records.
@@ -160,10 +167,9 @@ ORDER BY time, via_branch, status LIMIT ` + p.Add("UInt64", uint64(limit+1))
 
 func (s *Store) readReports(ctx context.Context, b *flowBuilder, limit int) error {
 	var p filter.Params
-	span := b.component.span()
 	sql := `SELECT time, node, capture_id, call_id, correlation_id, src_ip, src_port, dst_ip, dst_port, transport,
     source, report, ssrc, toBool(` + isReception + `), fraction_lost, jitter_ms, rtt_ms, mos, raw
-FROM ` + s.table("media") + ` WHERE ` + rowsOf(b.component, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id") + `
+FROM ` + s.table("media") + ` WHERE ` + rowsOf(b.component, b.component.mediaSpan(), &p, "correlation_id", "call_id") + `
 ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
 	n := 0
 	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
@@ -192,9 +198,8 @@ ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
 
 func (s *Store) readEvents(ctx context.Context, b *flowBuilder, limit int) error {
 	var p filter.Params
-	span := b.component.span()
 	sql := `SELECT time, node, capture_id, call_id, correlation_id, src_ip, src_port, dst_ip, dst_port, transport, type_name, error, body
-FROM ` + s.table("events") + ` WHERE ` + rowsOf(b.component, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id") + `
+FROM ` + s.table("events") + ` WHERE ` + rowsOf(b.component, b.component.mediaSpan(), &p, "correlation_id", "call_id") + `
 ORDER BY time LIMIT ` + p.Add("UInt64", uint64(limit+1))
 	n := 0
 	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {

@@ -45,18 +45,15 @@ func (s *Store) Quality(ctx context.Context, r QualityRequest) (*Quality, error)
 	var where string
 	switch {
 	case c != nil:
-		span := c.span()
-		where = rowsOf(c, window{span.from.Add(-time.Minute), span.to.Add(mediaMargin)}, &p, "correlation_id", "call_id")
+		where = rowsOf(c, c.mediaSpan(), &p, "correlation_id", "call_id")
 	default:
 		// Reports may be all there is: an agent may send nothing else.
-		near := window{}
-		if !r.From.IsZero() || !r.To.IsZero() {
-			if near, err = windowOf(r.From, r.To, 24*time.Hour); err != nil {
-				return nil, err
-			}
+		near, err := nearOf(r.From, r.To)
+		if err != nil {
+			return nil, err
 		}
 		id := p.Add("String", r.ID)
-		where = near.widen(farMargin).condition(&p) + " AND " + tenantCondition(r.Tenant, &p) + " AND (correlation_id = " + id + " OR call_id = " + id + ")"
+		where = near.condition(&p) + " AND " + tenantCondition(r.Tenant, &p) + " AND (correlation_id = " + id + " OR call_id = " + id + ")"
 	}
 	q, err := s.readQuality(ctx, where, &p)
 	if err != nil {

@@ -1,0 +1,95 @@
+package query
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/heplake/heplake/query/filter"
+)
+
+// window is a span of time [from, to).
+type window struct{ from, to time.Time }
+
+// condition is the window as SQL. It names the hours as well, because the tables'
+// order begins with the hour: ClickHouse does not conclude from the time alone
+// which hours are meant, since the order holds the time, too, farther back.
+func (w window) condition(p *filter.Params) string {
+	return "toStartOfHour(time) >= " + hour(w.from, p) + " AND toStartOfHour(time) <= " + hour(w.to, p) +
+		" AND time >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ") AND time < fromUnixTimestamp64Micro(" + p.Add("Int64", w.to.UnixMicro()) + ")"
+}
+
+// hour is the hour that t lies in, as SQL. The range is that of ClickHouse's
+// DateTime.
+func hour(t time.Time, p *filter.Params) string {
+	seconds := min(max(t.Unix(), 0), math.MaxUint32)
+	return "toDateTime(" + p.Add("UInt32", uint32(seconds-seconds%3600)) + ", 'UTC')"
+}
+
+// windowOf is the window of a request.
+func windowOf(from, to time.Time, span time.Duration) (window, error) {
+	if to.IsZero() {
+		to = time.Now()
+	}
+	if from.IsZero() {
+		from = to.Add(-span)
+	}
+	if !from.Before(to) {
+		return window{}, fmt.Errorf("%w: the window ends (%s) before it starts (%s)", ErrInvalid, to.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
+	}
+	return window{from, to}, nil
+}
+
+// windows are spans in order, apart from each other. nil is all time.
+type windows []window
+
+// maxWindows bounds how many spans a condition names.
+const maxWindows = 24
+
+// merge puts windows in order and joins those that touch. When many are left,
+// near ones are joined, too.
+func merge(list []window) windows {
+	if len(list) == 0 {
+		return nil
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].from.Before(list[j].from) })
+	for gap := time.Duration(0); ; gap = max(2*gap, time.Minute) {
+		out := windows{list[0]}
+		for _, w := range list[1:] {
+			last := &out[len(out)-1]
+			if w.from.After(last.to.Add(gap)) {
+				out = append(out, w)
+			} else if w.to.After(last.to) {
+				last.to = w.to
+			}
+		}
+		if len(out) <= maxWindows {
+			return out
+		}
+		list = out
+	}
+}
+
+// condition is SQL on the column time.
+func (ws windows) condition(p *filter.Params) string {
+	if ws == nil {
+		return "1"
+	}
+	parts := make([]string, len(ws))
+	for i, w := range ws {
+		parts[i] = "(" + w.condition(p) + ")"
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+// hold reports whether w lies within one of the windows.
+func (ws windows) hold(w window) bool {
+	for _, o := range ws {
+		if !w.from.Before(o.from) && !w.to.After(o.to) {
+			return true
+		}
+	}
+	return ws == nil
+}
