@@ -83,7 +83,7 @@ func (s *Stream) serve(conn net.Conn, sink Sink) {
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
-	if err := readStream(timeoutReader{conn, s.cfg.IdleTimeout}, from, sink); err != nil {
+	if err := ReadStream(timeoutReader{conn, s.cfg.IdleTimeout}, from, sink); err != nil {
 		slog.Debug("HEP connection ended", "from", from, "error", err)
 	}
 }
@@ -113,11 +113,11 @@ const garbageLimit = 1 << 20
 
 var errNoHEP = errors.New("no HEP message in 1 MiB")
 
-// readStream splits a stream into HEP messages by their own lengths, which are
+// ReadStream splits a stream into HEP messages by their own lengths, which are
 // its only framing, and hands over what each read completes. Bytes between
 // messages are handed over as a packet with a fault, as is a message that the
 // end of the stream cuts short.
-func readStream(r io.Reader, from netip.AddrPort, sink Sink) error {
+func ReadStream(r io.Reader, from netip.AddrPort, sink Sink) error {
 	buf := make([]byte, streamBuffer)
 	packets := make([]Packet, 0, 64)
 	start, end, garbage := 0, 0, 0

@@ -63,7 +63,9 @@ func (c *rtcpJSON) convert(compound []byte) (text []byte, ok bool) {
 		c.number("sdes_report_count", 1)
 		c.key("sdes_information")
 		name, _ := json.Marshal(string(first.CNAME)) // a string always marshals
-		c.buf = append(c.buf, `[{"type":1,"text":`...)
+		c.buf = append(c.buf, `[{"sdes_chunk_ssrc":`...)
+		c.buf = strconv.AppendUint(c.buf, uint64(first.Reporter), 10)
+		c.buf = append(c.buf, `,"type":1,"text":`...)
 		c.buf = append(append(c.buf, name...), `}],`...)
 	}
 	c.close('}')

@@ -29,8 +29,8 @@ type SenderConfig struct {
 	// GiveUp is how long a collector that was reached before may be away; 0 is 30
 	// seconds. One that cannot be reached at first is an error at once.
 	GiveUp time.Duration
-	// Connected, when set, is called before each attempt to connect.
-	Connected func(context.Context)
+	// Connecting, when set, is called before each attempt to connect.
+	Connecting func(context.Context)
 	// Log takes what happens to the connection.
 	Log *slog.Logger
 }
@@ -258,8 +258,8 @@ func (s *Sender) connect(ctx context.Context) (net.Conn, error) {
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 15*time.Second
 	began := time.Now()
 	for {
-		if s.cfg.Connected != nil {
-			s.cfg.Connected(ctx)
+		if s.cfg.Connecting != nil {
+			s.cfg.Connecting(ctx)
 		}
 		conn, err := s.cfg.Dial(ctx)
 		if err == nil {

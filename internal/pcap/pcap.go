@@ -54,11 +54,23 @@ type Payload struct {
 // file that ends within a packet, or becomes unreadable, is an error after f
 // has had all that was whole.
 func Read(r io.Reader, f func(Payload) error) error {
+	_, err := ReadStats(r, f)
+	return err
+}
+
+// ReadStats is Read, with the figures of what was read.
+func ReadStats(r io.Reader, f func(Payload) error) (Stats, error) {
+	w := NewWalker(f)
+	err := w.file(r)
+	return w.Stats(), err
+}
+
+// file takes every frame of a capture file.
+func (w *Walker) file(r io.Reader) error {
 	src, link, err := open(r)
 	if err != nil {
 		return err
 	}
-	w := NewWalker(f)
 	for {
 		data, info, err := src.ReadPacketData()
 		if errors.Is(err, io.EOF) {

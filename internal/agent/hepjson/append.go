@@ -74,7 +74,8 @@ func AppendError(dst []byte, reason string, offset int, b []byte) []byte {
 
 func (f *number) append(dst []byte, p *hep.Packet) []byte {
 	v := f.get(p)
-	if v == 0 && !p.Present(f.chunk) {
+	// The type is always there: Parse takes one that is missing for SIP.
+	if v == 0 && !p.Present(f.chunk) && f.chunk != hep.ChunkType {
 		return dst
 	}
 	dst = appendKey(dst, f.name)

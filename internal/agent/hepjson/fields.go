@@ -3,13 +3,13 @@
 //	{"rcinfo":{"srcIp":"10.0.0.1","srcPort":5060,…},"payload":"INVITE …"}
 //
 // `heplake decode` prints it and the HTTP listener takes it. The fields of
-// rcinfo, each absent when the packet has no such chunk: protocolFamily
-// protocol srcIp dstIp srcPort dstPort timeSeconds timeUseconds payloadType
-// captureId keepAlive capturePass correlation_id vlan hepNodeName srcMac dstMac
-// etherType tcpFlags tos mos rFactor geo jitter transactionType payloadKeys
-// tagValues tagType eventType groupId, and chunks: an array of {vendor, type,
-// data} with what has no field, such as vendor chunks, data in base64. Octets
-// that are no UTF-8 have _base64 behind their name.
+// rcinfo, each absent when the packet has no such chunk (payloadType excepted):
+// protocolFamily protocol srcIp dstIp srcPort dstPort timeSeconds timeUseconds
+// payloadType captureId keepAlive capturePass correlation_id vlan hepNodeName
+// srcMac dstMac etherType tcpFlags tos mos rFactor geo jitter transactionType
+// payloadKeys tagValues tagType eventType groupId, and chunks: an array of
+// {vendor, type, data} with what has no field, such as vendor chunks, data in
+// base64. Octets that are no UTF-8 have _base64 behind their name.
 package hepjson
 
 import (
