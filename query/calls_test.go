@@ -333,6 +333,39 @@ func TestLegsThroughAThird(t *testing.T) {
 	}
 }
 
+// TestLongCalls checks that a call of hours is whole, wherever it is found: by the
+// message that opened it, by one in between, or by the last one of the other leg.
+func TestLongCalls(t *testing.T) {
+	l := open(t)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, status, cseq, cseq_method, from_tag, to_tag, via_branch) VALUES
+		('2026-11-20 20:00:00', 't', 'a', 'a', 'INVITE', 0,   1, 'INVITE', 'f', '',  'b1'),
+		('2026-11-20 20:00:01', 't', 'a', 'b', 'INVITE', 0,   1, 'INVITE', 'g', '',  'c1'),
+		('2026-11-20 20:00:02', 't', 'b', 'b', '',       200, 1, 'INVITE', 'g', 'u', 'c1'),
+		('2026-11-20 20:00:03', 't', 'a', 'a', '',       200, 1, 'INVITE', 'f', 't', 'b1'),
+		('2026-11-21 00:30:00', 't', 'a', 'a', 'UPDATE', 0,   2, 'UPDATE', 'f', 't', 'b2'),
+		('2026-11-21 05:00:03', 't', 'b', 'b', 'BYE',    0,   1, 'BYE',    'u', 'g', 'c2'),
+		('2026-11-21 05:00:04', 't', 'a', 'a', 'BYE',    0,   1, 'BYE',    't', 'f', 'b3'),
+		('2026-11-21 05:00:05', 't', 'a', 'a', '',       200, 1, 'BYE',    't', 'f', 'b3')`)
+	for _, at := range []string{"2026-11-20T20:00:00Z", "2026-11-20T20:00:02Z", "2026-11-21T00:30:00Z", "2026-11-21T05:00:03Z", "2026-11-21T05:00:05Z"} {
+		from, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := l.Calls(t.Context(), query.CallsRequest{From: from, To: from.Add(time.Second)})
+		if err != nil || len(r.Calls) != 1 {
+			t.Fatalf("%s: %d calls, %v", at, len(r.Calls), err)
+		}
+		c := r.Calls[0]
+		if !slices.Equal(c.CallIDs, []string{"a", "b"}) || c.Messages != 8 || c.Outcome != query.Answered || c.ReleasedBy != "callee" || c.DurationS == nil || *c.DurationS != 9*3600+1 {
+			t.Errorf("found at %s: %+v", at, c)
+		}
+		f, err := l.Flow(t.Context(), query.FlowRequest{ID: "b", From: from, To: from.Add(time.Second)})
+		if err != nil || len(f.Items) != 8 || len(f.Legs) != 2 {
+			t.Errorf("flow found at %s: %v", at, err)
+		}
+	}
+}
+
 func TestCallsRefuses(t *testing.T) {
 	l := open(t)
 	var fe *filter.Error

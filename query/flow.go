@@ -25,8 +25,8 @@ const maxFlowLinks = 500
 type FlowRequest struct {
 	// ID is a Call-ID of any leg, or a correlation id.
 	ID string `json:"id"`
-	// From and To say where to look, if known; a margin is added. Zero is
-	// everywhere.
+	// From and To say where to look, if known: the call is looked for there and up
+	// to a day around, and is whole all the same. Zero is everywhere.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	// MaxMessages is how many SIP messages to return at most, the first ones:
@@ -90,6 +90,11 @@ func (s *Store) find(ctx context.Context, id string, from, to time.Time, tenant 
 		return nil, false, err
 	}
 	components, whole, err := s.closure(ctx, nil, closureRequest{ids: []string{id}, tenant: tenant, near: near, maxLinks: maxFlowLinks})
+	if err == nil && len(components) == 0 && near != nil {
+		// The window may hold other legs of the call alone.
+		near[0] = window{near[0].from.Add(-farMargin), near[0].to.Add(farMargin)}
+		components, whole, err = s.closure(ctx, nil, closureRequest{ids: []string{id}, tenant: tenant, near: near, maxLinks: maxFlowLinks})
+	}
 	if err != nil {
 		return nil, false, err
 	}
