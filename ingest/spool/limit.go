@@ -67,6 +67,48 @@ func (s *Spool) evict(kind func(*Entry) bool, evicted *[]Lost) bool {
 	return true
 }
 
+// rescued is how many batches one Put brings to the disk besides its own.
+const rescued = 4
+
+// rescue writes batches that wait in memory alone to a disk that takes writes
+// again, so that a crash does not cost them.
+func (s *Spool) rescue() {
+	for range rescued {
+		e := s.takeUnwritten()
+		if e == nil {
+			return
+		}
+		path, err := write(s.dir, *e.sealed, e.of, s.opt.Sync)
+		s.mu.Lock()
+		if err == nil { // else the alarm of the next Put tells: this one's own was taken
+			e.path = path
+			s.stats.Bytes += e.size
+		}
+		s.backlog = append(s.backlog, e)
+		s.signal()
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// takeUnwritten takes the first batch that waits in memory alone out of its
+// queue, if there is one and room on the disk for it.
+func (s *Spool) takeUnwritten() *Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, queue := range []*[]*Entry{&s.backlog, &s.fresh} {
+		for i, e := range *queue {
+			if e.path == "" && s.stats.Bytes+e.size <= s.opt.MaxBytes {
+				*queue = slices.Delete(*queue, i, i+1)
+				return e
+			}
+		}
+	}
+	return nil
+}
+
 // Close writes what is in memory alone to the disk, if it takes it now, and
 // returns what it does not: nothing else keeps that. Nobody may hold a lease
 // any more or use the spool after.
@@ -106,8 +148,9 @@ func (s *Spool) noteWrite(err error) {
 			s.opt.Log.Error("spool cannot write to the disk; batches are kept in memory only", "batches", n, "error", err)
 		}
 	case was:
-		s.refused = throttle{}
-		s.opt.Log.Info("spool writes to the disk again")
+		if _, ok := s.recovered.allow(time.Now()); ok {
+			s.opt.Log.Info("spool writes to the disk again")
+		}
 	}
 }
 

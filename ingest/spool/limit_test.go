@@ -133,12 +133,17 @@ func TestAFullDisk(t *testing.T) {
 	if s.Stats().DiskRefuses || !strings.Contains(log.String(), "writes to the disk again") {
 		t.Error("the alarm is still on")
 	}
-	for _, want := range []string{"before", "a", "b", "d"} {
+	if st := open(t, dir, Options{}).Stats(); st.Batches != 4 {
+		t.Errorf("a crash now would leave %d batches, want all 4: those of the full disk are written later", st.Batches)
+	}
+	got := map[string]int{}
+	for range 4 {
 		e, b := next(t, s)
-		if b.ID != want || len(b.Body) == 0 {
-			t.Errorf("got %s, want %s", b.ID, want)
-		}
+		got[b.ID] = len(b.Body)
 		s.Ack(e)
+	}
+	if got["before"] != 2000 || got["a"] != 2000 || got["b"] != 2000 || got["d"] != 500 {
+		t.Errorf("got batches and their sizes %v, want all of them", got)
 	}
 }
 

@@ -75,7 +75,7 @@ func TestSplittingGivesUpWhereNoRowIsGood(t *testing.T) {
 	why := errors.New("no such column")
 	put(t, s, sealed("r", 100)) // each batch claims three rows
 	for i := range hopelessAfter {
-		e, b := next(t, s)
+		e, _ := next(t, s)
 		if !s.Worth(e) {
 			t.Fatalf("given up after %d rows", i)
 		}
@@ -83,7 +83,7 @@ func TestSplittingGivesUpWhereNoRowIsGood(t *testing.T) {
 		if err := s.Split(e, sealed(id+"1", 10), sealed(id+"2", 10)); err != nil {
 			t.Fatal(err)
 		}
-		e, b = next(t, s)
+		e, b := next(t, s)
 		if err := s.Reject(e, b, why); err != nil {
 			t.Fatal(err)
 		}

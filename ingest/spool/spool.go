@@ -105,7 +105,7 @@ type Spool struct {
 	stats   Stats
 	wake    chan struct{} // capacity 1: something may be ready
 
-	refused, full, dead throttle
+	refused, recovered, full, dead throttle
 }
 
 // deadDir holds rows that ClickHouse refused and files found damaged.
@@ -197,6 +197,15 @@ func (s *Spool) signal() {
 // and counted: a full disk must not stop live traffic. Every Put tries the disk
 // again.
 func (s *Spool) Put(b batch.Sealed) (evicted []Lost, err error) {
+	evicted, written, err := s.put(b)
+	if written {
+		s.rescue()
+	}
+	return evicted, err
+}
+
+// put tells besides whether the disk took the batch.
+func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
 	body := int64(len(b.Body))
 	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}
 	s.mu.Lock()
@@ -222,15 +231,15 @@ func (s *Spool) Put(b batch.Sealed) (evicted []Lost, err error) {
 	if e.path == "" && !inMemory {
 		s.noteLost(Lost{b.Table, "full", b.Rows, b.Packets})
 		if writeErr != nil {
-			return evicted, fmt.Errorf("%w: %w", ErrFull, writeErr)
+			return evicted, false, fmt.Errorf("%w: %w", ErrFull, writeErr)
 		}
-		return evicted, ErrFull
+		return evicted, false, ErrFull
 	}
 	if inMemory {
 		e.sealed = &b
 	}
 	s.add(&s.fresh, e)
-	return evicted, nil
+	return evicted, e.path != "", nil
 }
 
 // Ack forgets a batch: ClickHouse has it.
