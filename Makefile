@@ -41,6 +41,10 @@ test: test-deps $(ENGINE) plugin ## Run every test; installs what they need
 e2e: test-deps build ## End to end only: the binary, real senders, the plugin in a browser
 	@./internal/make/e2e.sh
 
+.PHONY: soak
+soak: $(ENGINE) ## Kill heplake and its engine KILLS times (default 200) under load and compare sent with stored
+	@HEPLAKE_SOAK=$(or $(KILLS),200) $(GO) test ./internal/kill -count=1 -v -timeout 6h
+
 .PHONY: lint
 lint: $(GOLANGCI) plugin-deps ## Check style: golangci-lint, tsc, eslint
 	$(call say,lint)

@@ -1,0 +1,9 @@
+// Package kill has the tests that kill: heplake and its engine, at random times
+// under load, and then compare what was sent with what is stored. They run the
+// binary as it is built. HEPLAKE_SOAK=200 (make soak) kills that often instead
+// of a few times.
+//
+// What must hold: no record is stored twice, ever. An engine that is killed or
+// hangs costs nothing. A heplake that is killed costs at most what it received
+// within batch.age before; one that is asked to stop costs nothing it received.
+package kill
