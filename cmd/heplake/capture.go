@@ -87,7 +87,12 @@ before it, tcp, udp, sctp, ip, ip6, vlan, joined by and, or, not and parentheses
 func capture(cmd *cobra.Command, target agent.Target, o agent.Options, flags captureFlags) error {
 	ctx, live := cmd.Context(), flags.iface != ""
 	var sender *agent.Sender
-	o.Packet = func(p *hep.Packet) error { return sender.Send(p) }
+	o.Packet = func(p *hep.Packet) error {
+		if !live && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return sender.Send(p)
+	}
 	x := agent.NewExtractor(o)
 	// The collector's name may stand for other addresses later.
 	own := func(ctx context.Context) {

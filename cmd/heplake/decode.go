@@ -67,15 +67,19 @@ func decodeFiles(ctx context.Context, paths []string, stdin io.Reader, p *dump.P
 		paths = []string{"-"}
 	}
 	for _, path := range paths {
-		err := decodeFile(path, stdin, p)
-		if errors.Is(err, dump.ErrEnough) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if ctx.Err() != nil {
-			return nil
+		// A terminal that says nothing cannot be waited for after an interruption.
+		done := make(chan error, 1)
+		go func() { done <- decodeFile(path, stdin, p) }()
+		select {
+		case err := <-done:
+			if errors.Is(err, dump.ErrEnough) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	if p.Printed() == 0 {
@@ -85,15 +89,19 @@ func decodeFiles(ctx context.Context, paths []string, stdin io.Reader, p *dump.P
 }
 
 func decodeFile(path string, stdin io.Reader, p *dump.Printer) error {
-	if path == "-" {
-		return p.Read(stdin)
+	in := stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+	if err := p.Read(in); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer func() { _ = f.Close() }()
-	return p.Read(f)
+	return nil
 }
 
 // decodeSocket prints what arrives until the command is interrupted or has

@@ -31,6 +31,7 @@ var errNotFound = errors.New("nothing found")
 func main() {
 	embedded.MaybeChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interruption does not wait
 	code := run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -75,7 +75,6 @@ func Files(ctx context.Context, paths []string, o Options) (Result, error) {
 	}
 	for _, path := range paths {
 		if err = s.load(path, give); err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
 			break
 		}
 	}
@@ -116,7 +115,10 @@ func (s *sender) load(path string, give func(packet) error) error {
 		err = ferr
 	}
 	s.res.Skipped += int(x.Counts().Ignored)
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // retime shifts all times by one amount, so that the latest is now.
