@@ -27,5 +27,5 @@ func (s storage) Collect(ch chan<- prometheus.Metric) {
 	// As df counts: what only root may use counts as neither used nor free.
 	used := float64(fs.Blocks - fs.Bfree)
 	ch <- prometheus.MustNewConstMetric(descUsed, prometheus.GaugeValue, 100*used/(used+float64(fs.Bavail)))
-	ch <- prometheus.MustNewConstMetric(descFree, prometheus.GaugeValue, float64(fs.Bavail)*float64(fs.Bsize)) //nolint:unconvert // Bsize's type differs by platform
+	ch <- prometheus.MustNewConstMetric(descFree, prometheus.GaugeValue, float64(fs.Bavail)*float64(fs.Bsize))
 }

@@ -96,7 +96,7 @@ func (x *Extractor) messages(s *streamState, p pcap.Payload, data []byte) (rest 
 		case ferr == nil:
 			n = frame
 		case sip.LooksLikeSIP(data):
-			whole := false
+			var whole bool
 			if n, whole = sip.MessageLength(data); !whole {
 				return data, nil
 			}
