@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -165,6 +166,20 @@ func stopped(t *testing.T, l *lake, name string) {
 // batches, the file and its fsync, and what lay in the sockets.
 const slack = 1500 * time.Millisecond
 
+// freeze halts heplake while it inserts, for long enough that the engine
+// finishes: what is inserted then is still in the spool when heplake is killed,
+// and is sent again after the restart.
+func freeze(t *testing.T, l *lake) {
+	t.Helper()
+	eventually(t, "a batch in the spool", func() bool {
+		files, _ := filepath.Glob(filepath.Join(l.dir, "data", "spool", "*.batch"))
+		return len(files) > 0
+	})
+	time.Sleep(rand.N(10 * time.Millisecond))
+	l.signal(t, syscall.SIGSTOP)
+	time.Sleep(300 * time.Millisecond)
+}
+
 func heplakeKilled(t *testing.T, l *lake, name string) {
 	o := startLoad(l, name, false)
 	type outage struct{ from, to time.Time }
@@ -173,6 +188,7 @@ func heplakeKilled(t *testing.T, l *lake, name string) {
 		nap()
 		nap()
 		from := time.Now().Add(-batchAge - slack)
+		freeze(t, l)
 		l.signal(t, syscall.SIGKILL)
 		_ = l.wait(t)
 		l.start(t)
