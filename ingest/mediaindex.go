@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,10 +19,18 @@ type mediaIndex struct {
 }
 
 // mediaCall is what SDP said about an address.
+//
+// There may be hundreds of thousands: an array of a name for each of the 128
+// payload types would be 2 KiB of each.
 type mediaCall struct {
 	callID, correlation string
-	// codecs are the names by payload type.
-	codecs [128]string
+	codecs              []payloadCodec
+}
+
+// payloadCodec is a payload type with the codec that it stands for in a call.
+type payloadCodec struct {
+	payloadType uint8
+	name        string
 }
 
 // maxMediaAddresses bounds a generation: two addresses for each party of a call.
@@ -62,10 +71,10 @@ func (x *mediaIndex) learn(m *sip.Message, correlation []byte) {
 func newMediaCall(m *sip.Message, correlation []byte) *mediaCall {
 	c := &mediaCall{callID: string(m.CallID), correlation: string(correlation)}
 	names := m.SDP.Codecs()
-	for i, pt := range m.SDP.PayloadTypes() {
-		if int(pt) < len(c.codecs) && i < len(names) {
-			c.codecs[pt] = string(names[i])
-		}
+	types := m.SDP.PayloadTypes()
+	c.codecs = make([]payloadCodec, 0, min(len(types), len(names)))
+	for i := range cap(c.codecs) {
+		c.codecs = append(c.codecs, payloadCodec{types[i], codecName(names[i])})
 	}
 	return c
 }
@@ -105,14 +114,36 @@ func (x *mediaIndex) find(keys ...netip.AddrPort) *mediaCall {
 	return nil
 }
 
-// codec is the name of the payload type, or of the call's first codec when
-// the type is unknown (negative).
+// codec is the name of the payload type in the call, "" when it is not in its
+// SDP. Of a type named twice the last counts.
 func (c *mediaCall) codec(payloadType int) string {
-	if payloadType >= 0 && payloadType < len(c.codecs) {
-		return c.codecs[payloadType]
+	const maxPayloadType = 127
+	if payloadType < 0 || payloadType > maxPayloadType {
+		return ""
+	}
+	for _, codec := range slices.Backward(c.codecs) {
+		if int(codec.payloadType) == payloadType {
+			return codec.name
+		}
 	}
 	return ""
 }
+
+// codecName is the name as a string, of which there is one for the usual codecs.
+func codecName(name []byte) string {
+	if s, ok := usualCodecs[string(name)]; ok {
+		return s
+	}
+	return string(name)
+}
+
+var usualCodecs = func() map[string]string {
+	names := map[string]string{}
+	for _, s := range []string{"PCMA", "PCMU", "G722", "G729", "G726-32", "GSM", "iLBC", "opus", "AMR", "AMR-WB", "EVS", "speex", "CN", "telephone-event"} {
+		names[s] = s
+	}
+	return names
+}()
 
 // clockRates are the RTP clocks that are not 8 kHz, by lower-case codec name
 // (RFC 3551, RFC 7587, RFC 4867, RFC 3047).

@@ -27,7 +27,9 @@ func newTimings() *timings {
 		}, []string{"table"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "heplake_receive_to_queryable_seconds", Help: "From the receipt of a batch's first packet until ClickHouse confirmed the batch.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
+			// Finest around what a batch's age makes usual, so that a quantile says
+			// whether two seconds are kept.
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 6, 10, 30, 60, 300, 1800},
 		}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "heplake_insert_failures_total", Help: "Inserts that failed and were tried again.",

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -107,8 +108,21 @@ func (s *udpSocket) receive() {
 			s.noteDrops(controls[i][:m.hdr.Controllen])
 		}
 		s.deliver(packets[:n])
+		if n < batchSize/2 && s.buffer >= gatherBuffer {
+			// Little was waiting: let more gather, so that a wake-up serves many.
+			time.Sleep(gather)
+		}
 	}
 }
+
+// gather is how long a worker sleeps after it found few datagrams. At 5,000 a
+// second that makes a dozen of a wake-up instead of two; beside the age of a
+// batch it is nothing.
+const gather = 5 * time.Millisecond
+
+// gatherBuffer is the receive buffer that makes it safe: it holds what comes in
+// that time at 150,000 a second, with the kernel's bookkeeping.
+const gatherBuffer = 1 << 20
 
 // noteDrops takes the socket's count of dropped datagrams from the control
 // message of one that got through. The count is the kernel's, since the socket
