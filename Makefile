@@ -53,7 +53,7 @@ lint: $(GOLANGCI) plugin-deps ## Check style: golangci-lint, tsc, eslint
 	@$(NPM) --prefix $(PLUGIN) run --silent lint
 
 .PHONY: bench
-bench: $(ENGINE) ## Measure: decoders, batches (see bench/README.md)
+bench: bin/heplake $(ENGINE) ## Measure: decoders, batches, load (see bench/README.md)
 	@./bench/run.sh
 
 .PHONY: fuzz
