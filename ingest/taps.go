@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heplake/heplake/ingest/listen"
-	"github.com/heplake/heplake/internal/agent"
+	sniff "github.com/heplake/heplake/internal/agent"
 )
 
 // Listeners that take signalling which nobody sent as HEP: from a network
@@ -19,7 +19,7 @@ import (
 type tap interface {
 	Start()
 	Close() error
-	Stats() agent.TapStats
+	Stats() sniff.TapStats
 }
 
 // The names of their transports.
