@@ -104,8 +104,27 @@ type Enum struct {
 	rows   []int32
 	values Text
 	index  map[string]int32
-	// last is the row before: captures come in runs, so it saves most look-ups.
-	last int32
+	// recent are indexes by a cheap hash of the value: with few different values
+	// in use they save nearly every look-up. What they hold is compared before it
+	// is believed.
+	recent [recentValues]int32
+}
+
+// recentValues is a power of two.
+const recentValues = 64
+
+// recentSlot is the place of a value in recent: by its length and its ends, in
+// which usual values differ.
+func recentSlot(v []byte) int {
+	n := len(v)
+	switch {
+	case n >= 8:
+		h := binary.NativeEndian.Uint64(v) ^ binary.NativeEndian.Uint64(v[n-8:])*31 + uint64(n)
+		return int(h * 0x9e3779b97f4a7c15 >> 58)
+	case n > 0:
+		return (int(v[0])*7 + int(v[n-1]) + n) & (recentValues - 1)
+	}
+	return 0
 }
 
 // maxEnumReset is the size of a dictionary above which it is dropped at reset
@@ -115,8 +134,9 @@ const maxEnumReset = 4096
 
 // Append adds a row, copying v if it is new to the batch.
 func (c *Enum) Append(v []byte) {
-	if len(c.rows) > 0 && string(c.values.at(int(c.last))) == string(v) {
-		c.rows = append(c.rows, c.last)
+	recent := &c.recent[recentSlot(v)]
+	if i := int(*recent); i < c.values.len() && string(c.values.at(i)) == string(v) {
+		c.rows = append(c.rows, *recent)
 		return
 	}
 	i, ok := c.index[string(v)]
@@ -128,7 +148,7 @@ func (c *Enum) Append(v []byte) {
 		c.values.Append(v)
 		c.index[string(v)] = i
 	}
-	c.last = i
+	*recent = i
 	c.rows = append(c.rows, i)
 }
 
@@ -146,7 +166,7 @@ func (c *Enum) len() int  { return len(c.rows) }
 func (c *Enum) size() int { return 4*len(c.rows) + c.values.size() }
 
 func (c *Enum) reset() {
-	c.rows, c.last = c.rows[:0], 0
+	c.rows = c.rows[:0]
 	if len(c.index) > maxEnumReset {
 		c.index = nil
 	} else {
