@@ -29,6 +29,7 @@ type worker struct {
 	limit   admit.Limiter
 	text    []byte // scratch
 	tally   tally
+	agents  agents
 
 	fragments fragments
 	streams   map[rtpKey]*rtpStream
@@ -81,6 +82,7 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 		w.undecodable(received, in, loss, offset)
 		return
 	}
+	w.agents.at(w.packet.NodeName, w.packet.CaptureID, in.From.Addr()).seen(received, w.packet.Time)
 	r := w.record(received, in)
 	w.linkedCall = ""
 	switch w.packet.Type {
@@ -134,6 +136,7 @@ const (
 // undecodable keeps a packet that is no HEP in events, so that an operator can
 // see what came; beyond the sender's allowance it is dropped and counted.
 func (w *worker) undecodable(received time.Time, in *listen.Packet, loss Loss, offset int) {
+	w.agents.at(nil, 0, in.From.Addr()).bad(received)
 	if !w.limit.Allow(in.From.Addr(), received) {
 		w.p.ledger.drop(loss, 1)
 		return

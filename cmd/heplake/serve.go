@@ -209,7 +209,7 @@ func (s *server) startIngest(ctx context.Context) error {
 		return err
 	}
 	s.onStop(pipeline.Stop)
-	s.registry.MustRegister(pipeline, sp)
+	s.registry.MustRegister(pipeline, pipeline.Agents(), sp)
 	for transport, addr := range pipeline.Addrs() {
 		s.addresses["hep_"+transport] = reachable(addr)
 	}
