@@ -48,6 +48,7 @@ type heplake struct {
 	cmd       *exec.Cmd
 	dir       string
 	addresses map[string]string
+	ended     chan struct{}
 }
 
 // startTimeout bounds a server's start.
@@ -78,6 +79,12 @@ func startHeplake(ctx context.Context, binary string) (_ *heplake, err error) {
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
 	}
+	h.ended = make(chan struct{})
+	go func() {
+		// Its exit code is of no interest: that it ends too early is.
+		_ = h.cmd.Wait()
+		close(h.ended)
+	}()
 	for began := time.Now(); ; {
 		b, rerr := os.ReadFile(filepath.Join(dir, "addresses.json"))
 		if rerr == nil && json.Unmarshal(b, &h.addresses) == nil {
@@ -88,7 +95,13 @@ func startHeplake(ctx context.Context, binary string) (_ *heplake, err error) {
 				}
 			}
 		}
-		if time.Since(began) > startTimeout || ctx.Err() != nil {
+		ended := false
+		select {
+		case <-h.ended:
+			ended = true
+		default:
+		}
+		if ended || time.Since(began) > startTimeout || ctx.Err() != nil {
 			tail, _ := os.ReadFile(filepath.Join(dir, "log"))
 			return nil, fmt.Errorf("%s serve is not ready after %s:\n%s", binary, time.Since(began).Round(time.Second), tail)
 		}
@@ -232,10 +245,9 @@ func (h *heplake) checkCalls(ctx context.Context, r *Result) error {
 }
 
 func (h *heplake) stop() error {
-	if h.cmd != nil && h.cmd.Process != nil {
+	if h.ended != nil {
 		_ = h.cmd.Process.Signal(syscall.SIGTERM)
-		// Its exit code is of no interest here: the run has been measured.
-		_ = h.cmd.Wait()
+		<-h.ended
 	}
 	return os.RemoveAll(h.dir)
 }
