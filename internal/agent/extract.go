@@ -20,7 +20,7 @@ type Options struct {
 	// HEP is given each HEP message as it was found, and its time in µs since the
 	// Unix epoch. When nil, HEP is counted and skipped.
 	HEP func(data []byte, us int64) error
-	// Filter, when set, tells which payloads are looked at.
+	// Filter, when set, tells which payloads are looked at. It must not keep them.
 	Filter func(*pcap.Payload) bool
 	// Ports, when not empty, are those from or to which SIP is taken.
 	Ports []uint16
@@ -61,11 +61,14 @@ type Extractor struct {
 	streams streams
 	rtp     rtpFlows
 	calls   callIndex
+	asked   pcap.Payload // what Options.Filter looks at
+	// node and key are Options' as bytes.
+	node, key []byte
 }
 
 // NewExtractor returns an extractor. Options.Packet must be set.
 func NewExtractor(o Options) *Extractor {
-	return &Extractor{o: o, calls: callIndex{scanner: sip.NewScanner(sip.Options{})}}
+	return &Extractor{o: o, calls: callIndex{scanner: sip.NewScanner(sip.Options{})}, node: []byte(o.Node), key: []byte(o.Key)}
 }
 
 // SetOwn names the collector's addresses: what goes to or comes from them is
@@ -82,9 +85,11 @@ func (x *Extractor) Payload(p pcap.Payload) error {
 		x.counts.Own++
 		return nil
 	}
-	if x.o.Filter != nil && !x.o.Filter(&p) {
-		x.counts.Filtered++
-		return nil
+	if x.o.Filter != nil {
+		if x.asked = p; !x.o.Filter(&x.asked) {
+			x.counts.Filtered++
+			return nil
+		}
 	}
 	if p.Protocol == pcap.ProtocolTCP {
 		return x.stream(p)
@@ -203,7 +208,7 @@ func (x *Extractor) addRTP(p pcap.Payload) error {
 func (x *Extractor) add(p pcap.Payload, typ uint16, payload []byte) error {
 	x.out = hep.Packet{
 		Protocol: p.Protocol, Src: p.Src.Addr(), Dst: p.Dst.Addr(), SrcPort: p.Src.Port(), DstPort: p.Dst.Port(),
-		Time: p.Time.UnixMicro(), Type: typ, CaptureID: x.o.CaptureID, NodeName: []byte(x.o.Node), AuthKey: []byte(x.o.Key),
+		Time: p.Time.UnixMicro(), Type: typ, CaptureID: x.o.CaptureID, NodeName: x.node, AuthKey: x.key,
 		VLAN: p.VLAN, TOS: p.TOS, Payload: payload,
 	}
 	if x.o.Correlate && typ != hep.TypeSIP {

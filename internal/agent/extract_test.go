@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
 	"github.com/heplake/heplake/ingest/hep"
 	"github.com/heplake/heplake/ingest/media"
 	"github.com/heplake/heplake/ingest/sip"
@@ -406,5 +409,96 @@ func TestFilters(t *testing.T) {
 		if _, err := ParseFilter(expr); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", expr, err, want)
 		}
+	}
+}
+
+// Whatever a stream brings, in whatever pieces, what is held stays bounded and
+// counted, and every message that is given out is one.
+func FuzzStream(f *testing.F) {
+	invite, ok := messages(f)
+	f.Add(slices.Concat(invite, ok), uint16(100), false)
+	f.Add(slices.Concat([]byte("\r\n\r\n"), ok, hep.Append(nil, &hep.Packet{Payload: ok})), uint16(7), true)
+	f.Add([]byte("POST / HTTP/1.1\r\n\r\n"), uint16(3), false)
+	f.Fuzz(func(t *testing.T, data []byte, piece uint16, gap bool) {
+		x := NewExtractor(Options{Correlate: true, RTP: true, RTCPAsJSON: true, Packet: func(p *hep.Packet) error {
+			if p.Type == hep.TypeSIP && !sip.LooksLikeSIP(p.Payload) || len(p.Payload) == 0 {
+				t.Errorf("%+v", p)
+			}
+			return nil
+		}})
+		if err := x.Payload(udp(data)); err != nil {
+			t.Fatal(err)
+		}
+		for len(data) > 0 {
+			n := min(int(piece)+1, len(data))
+			p := tcp(data[:n])
+			p.Gap = gap
+			if err := x.Payload(p); err != nil {
+				t.Fatal(err)
+			}
+			data = data[n:]
+			held := 0
+			for _, s := range x.streams.open {
+				held += len(s.held)
+			}
+			if held != x.streams.held {
+				t.Fatalf("%d bytes held, counted %d", held, x.streams.held)
+			}
+		}
+		if err := x.Flush(); err != nil || x.streams.held != 0 {
+			t.Errorf("%d bytes held at the end, %v", x.streams.held, err)
+		}
+	})
+}
+
+// A datagram on its way from the frame to HEP costs no memory, of whatever kind.
+func TestDatagramsAllocateNothing(t *testing.T) {
+	invite, _ := messages(t)
+	for name, payload := range map[string][]byte{"SIP": invite, "RTCP": rtcpOf(t)[0], "something else": make([]byte, 200)} {
+		var buf []byte
+		x := NewExtractor(Options{Node: "n", RTCPAsJSON: true, Packet: func(p *hep.Packet) error {
+			buf = hep.Append(buf[:0], p)
+			return nil
+		}})
+		w := pcap.NewWalker(x.Payload)
+		frame := frameOf(t, true, false, false, payload)
+		info := gopacket.CaptureInfo{Timestamp: began, CaptureLength: len(frame), Length: len(frame)}
+		give := func() {
+			if err := w.Frame(frame, layers.LinkTypeEthernet, info); err != nil {
+				t.Fatal(err)
+			}
+		}
+		give() // buffers grow once
+		allowed := 0.0
+		if name == "RTCP" {
+			allowed = 3 // the quoted name of who reports
+		}
+		if n := testing.AllocsPerRun(100, give); n > allowed {
+			t.Errorf("%s: %v allocations a frame", name, n)
+		}
+	}
+}
+
+func BenchmarkFrame(b *testing.B) {
+	invite, _ := messages(b)
+	rtp := append([]byte{0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, make([]byte, 160)...)
+	for name, payload := range map[string][]byte{"sip": invite, "rtcp": rtcpOf(b)[0], "rtp-ignored": rtp} {
+		b.Run(name, func(b *testing.B) {
+			var buf []byte
+			x := NewExtractor(Options{Node: "n", Packet: func(p *hep.Packet) error {
+				buf = hep.Append(buf[:0], p)
+				return nil
+			}})
+			w := pcap.NewWalker(x.Payload)
+			frame := frameOf(b, true, false, false, payload)
+			info := gopacket.CaptureInfo{Timestamp: began, CaptureLength: len(frame), Length: len(frame)}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(frame)))
+			for b.Loop() {
+				if err := w.Frame(frame, layers.LinkTypeEthernet, info); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
