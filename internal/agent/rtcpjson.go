@@ -1,9 +1,9 @@
 package agent
 
 import (
-	"encoding/json"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/heplake/heplake/ingest/media"
 )
@@ -62,11 +62,11 @@ func (c *rtcpJSON) convert(compound []byte) (text []byte, ok bool) {
 		c.number("sdes_ssrc", uint64(first.Reporter))
 		c.number("sdes_report_count", 1)
 		c.key("sdes_information")
-		name, _ := json.Marshal(string(first.CNAME)) // a string always marshals
 		c.buf = append(c.buf, `[{"sdes_chunk_ssrc":`...)
 		c.buf = strconv.AppendUint(c.buf, uint64(first.Reporter), 10)
 		c.buf = append(c.buf, `,"type":1,"text":`...)
-		c.buf = append(append(c.buf, name...), `}],`...)
+		c.quote(first.CNAME)
+		c.buf = append(c.buf, `}],`...)
 	}
 	c.close('}')
 	return c.buf[:len(c.buf)-1], true
@@ -166,6 +166,26 @@ func (c *rtcpJSON) short(r *media.Report) {
 
 // per256 is a ratio as the 8-bit fixed-point number that it came as.
 func per256(ratio float32) uint64 { return uint64(math.Round(float64(ratio) * 256)) }
+
+// quote writes a JSON string (RFC 8259 section 7), without memory of its own.
+// What is no UTF-8 becomes U+FFFD.
+func (c *rtcpJSON) quote(text []byte) {
+	const hex = "0123456789abcdef"
+	c.buf = append(c.buf, '"')
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == '"' || r == '\\':
+			c.buf = append(c.buf, '\\', byte(r))
+		case r < ' ':
+			c.buf = append(c.buf, '\\', 'u', '0', '0', hex[r>>4], hex[r&0xf])
+		default:
+			c.buf = utf8.AppendRune(c.buf, r)
+		}
+		text = text[n:]
+	}
+	c.buf = append(c.buf, '"')
+}
 
 func (c *rtcpJSON) key(k string) {
 	c.buf = append(append(append(c.buf, '"'), k...), `":`...)

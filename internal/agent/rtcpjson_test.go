@@ -96,3 +96,18 @@ func TestWhatJSONCannotSayStaysBinary(t *testing.T) {
 		}
 	}
 }
+
+func TestQuote(t *testing.T) {
+	for _, text := range []string{"", "alice@lab", `a"b\c`, "tab\tnul\x00", "ä€😀", "\x7f\u2028"} {
+		var c rtcpJSON
+		c.quote([]byte(text))
+		var back string
+		if err := json.Unmarshal(c.buf, &back); err != nil || back != text {
+			t.Errorf("%q: %s, %v", text, c.buf, err)
+		}
+	}
+	var c rtcpJSON
+	if c.quote([]byte("a\xffb")); string(c.buf) != "\"a\ufffdb\"" {
+		t.Errorf("%s", c.buf)
+	}
+}
