@@ -21,7 +21,6 @@ import (
 // gathered is what an extractor gave, decoded from the HEP made of it.
 type gathered struct {
 	packets []hep.Packet
-	hep     [][]byte
 }
 
 func (g *gathered) options(o Options) Options {
