@@ -46,11 +46,12 @@ func declared(t *testing.T) map[string]metric {
 			if err != nil {
 				return err
 			}
+			vars := variables(file)
 			ast.Inspect(file, func(n ast.Node) bool {
 				if call, ok := n.(*ast.CallExpr); ok {
-					if m, is := declaration(call); is {
-						if m.name == "" || m.help == "" {
-							t.Errorf("%s: a metric whose name or help is no plain string", files.Position(call.Pos()))
+					if m, is := declaration(call, vars); is {
+						if m.name == "" || m.help == "" || slices.Contains(m.labels, "") {
+							t.Errorf("%s: a metric whose name, help or labels cannot be read here: %+v", files.Position(call.Pos()), m)
 						}
 						found[m.name] = m
 					}
@@ -71,7 +72,24 @@ func declared(t *testing.T) map[string]metric {
 
 var constructor = regexp.MustCompile(`^New(Counter|Gauge|Histogram|Summary)(Vec|Func)?$`)
 
-func declaration(call *ast.CallExpr) (m metric, is bool) {
+// variables are the package's variables of the file, by name.
+func variables(file *ast.File) map[string]ast.Expr {
+	vars := map[string]ast.Expr{}
+	for _, d := range file.Decls {
+		if gen, ok := d.(*ast.GenDecl); ok {
+			for _, spec := range gen.Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					for i, value := range v.Values {
+						vars[v.Names[i].Name] = value
+					}
+				}
+			}
+		}
+	}
+	return vars
+}
+
+func declaration(call *ast.CallExpr, vars map[string]ast.Expr) (m metric, is bool) {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || len(call.Args) == 0 {
 		return m, false
@@ -80,7 +98,7 @@ func declaration(call *ast.CallExpr) (m metric, is bool) {
 		return m, false
 	}
 	if sel.Sel.Name == "NewDesc" && len(call.Args) == 4 {
-		m = metric{name: literal(call.Args[0]), help: literal(call.Args[1]), labels: literals(call.Args[2]), kind: "gauge"}
+		m = metric{name: literal(call.Args[0]), help: literal(call.Args[1]), labels: literals(call.Args[2], vars), kind: "gauge"}
 		if strings.HasSuffix(m.name, "_total") {
 			m.kind = "counter"
 		}
@@ -106,7 +124,7 @@ func declaration(call *ast.CallExpr) (m metric, is bool) {
 		}
 	}
 	if c[2] == "Vec" && len(call.Args) > 1 {
-		m.labels = literals(call.Args[1])
+		m.labels = literals(call.Args[1], vars)
 	}
 	return m, true
 }
@@ -120,13 +138,39 @@ func literal(e ast.Expr) string {
 	return s
 }
 
-func literals(e ast.Expr) (out []string) {
-	if list, ok := e.(*ast.CompositeLit); ok {
-		for _, v := range list.Elts {
+// literals reads a list of strings: nil, a literal, a variable of the file, a
+// slice of one, or an append to one. What it cannot read is an empty string.
+func literals(e ast.Expr, vars map[string]ast.Expr) (out []string) {
+	switch e := e.(type) {
+	case *ast.CompositeLit:
+		for _, v := range e.Elts {
 			out = append(out, literal(v))
 		}
+		return out
+	case *ast.Ident:
+		if e.Name == "nil" {
+			return nil
+		}
+		if value, ok := vars[e.Name]; ok {
+			return literals(value, vars)
+		}
+	case *ast.SliceExpr:
+		all := literals(e.X, vars)
+		if high, ok := e.High.(*ast.BasicLit); ok && e.Low == nil {
+			if n, err := strconv.Atoi(high.Value); err == nil && n <= len(all) {
+				return all[:n:n]
+			}
+		}
+	case *ast.CallExpr:
+		if f, ok := e.Fun.(*ast.Ident); ok && f.Name == "append" {
+			out = literals(e.Args[0], vars)
+			for _, v := range e.Args[1:] {
+				out = append(out, literal(v))
+			}
+			return out
+		}
 	}
-	return out
+	return []string{""}
 }
 
 const (

@@ -46,9 +46,9 @@ func TestDoors(t *testing.T) {
 	if !strings.Contains(out, sprintf("sent %d packets", packets)) {
 		t.Errorf("replay says %q", out)
 	}
-	f := l.drained(packets)
+	l.drained(packets)
 	l.must("search", "method = INVITE")
-	f = l.metrics()
+	f := l.metrics()
 	for _, want := range []struct {
 		name   string
 		labels []string

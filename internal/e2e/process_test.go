@@ -49,6 +49,11 @@ func start(t testing.TB, env []string, name string, args ...string) *process {
 		close(p.done)
 	}()
 	t.Cleanup(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM) // so that it can reap what it started
+		select {
+		case <-p.done:
+		case <-time.After(politeness):
+		}
 		p.kill()
 		if t.Failed() {
 			t.Logf("the end of what %s said:\n%s", p.name, p.said())
@@ -104,6 +109,9 @@ func (p *process) ended() bool {
 		return false
 	}
 }
+
+// politeness is how long a process has to end by itself when its test is over.
+const politeness = 3 * time.Second
 
 // poll is how often a condition is looked at.
 const poll = 10 * time.Millisecond

@@ -103,6 +103,7 @@ func TestRtpengine(t *testing.T) {
 				return reports > 0, ""
 			})
 			p.finish()
+			k.stop()
 
 			var quality query.Quality
 			if err := json.Unmarshal([]byte(l.must("quality", callID, "-o", "json")), &quality); err != nil {
