@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -27,6 +29,7 @@ type agentKey struct {
 
 // agentStats is what one worker knows of a capture agent.
 type agentStats struct {
+	key         agentKey
 	packets     uint64
 	undecodable uint64
 	first, last time.Time
@@ -45,14 +48,13 @@ type agents struct {
 
 // at returns the entry of the agent. It allocates for a new one only.
 func (a *agents) at(node []byte, id uint32, addr netip.Addr) *agentStats {
-	node = node[:min(len(node), maxAgentName)]
+	node, addr = node[:min(len(node), maxAgentName)], addr.Unmap()
 	if a.last != nil && a.lastKey.id == id && a.lastKey.addr == addr && a.lastKey.node == string(node) {
 		return a.last
 	}
 	x := a.byKey[agentKey{string(node), id, addr}]
 	if x != nil {
-		// The key's own copy of the name is not at hand; the next look is a map's.
-		a.last = nil
+		a.last, a.lastKey = x, x.key
 		return x
 	}
 	if a.byKey == nil {
@@ -63,7 +65,7 @@ func (a *agents) at(node []byte, id uint32, addr netip.Addr) *agentStats {
 		key = agentKey{string(node), id, addr}
 	}
 	if x = a.byKey[key]; x == nil {
-		x = &agentStats{}
+		x = &agentStats{key: key}
 		a.byKey[key] = x
 	}
 	if key.addr.IsValid() {
@@ -182,11 +184,9 @@ func (agentMetrics) Describe(ch chan<- *prometheus.Desc) {
 func (m agentMetrics) Collect(ch chan<- prometheus.Metric) {
 	now := time.Now()
 	for key, x := range m.p.mergedAgents() {
-		// A label must be UTF-8, which a name from the wire need not be. Hostile
-		// names that differ in broken bytes alone must not collide either.
 		node, id, addr := label(key.node), strconv.FormatUint(uint64(key.id), 10), "other"
 		if key.addr.IsValid() {
-			addr = key.addr.Unmap().String()
+			addr = key.addr.String()
 		}
 		send := func(d *prometheus.Desc, t prometheus.ValueType, v float64, more ...string) {
 			ch <- prometheus.MustNewConstMetric(d, t, v, append([]string{node, id, addr}, more...)...)
@@ -207,11 +207,25 @@ func (m agentMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// label is a name from the wire as a label's value: bytes that are no UTF-8 are
-// written as \xNN, so that different names stay different.
+// label is a name from the wire as a label's value: a backslash is doubled and
+// bytes that are no UTF-8 are written as \xNN. Different names give different
+// labels: two series of one name would fail the whole scrape.
 func label(s string) string {
-	if strings.ToValidUTF8(s, "") == s {
+	if utf8.ValidString(s) && !strings.Contains(s, `\`) {
 		return s
 	}
-	return strings.Trim(strconv.QuoteToASCII(s), `"`)
+	var b []byte
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = fmt.Appendf(b, `\x%02x`, s[0])
+		case r == '\\':
+			b = append(b, `\\`...)
+		default:
+			b = append(b, s[:n]...)
+		}
+		s = s[n:]
+	}
+	return string(b)
 }
