@@ -205,6 +205,45 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	}
 }
 
+// TestCloseReadsWhatTheKernelHolds: datagrams that arrived before the end was
+// asked for are delivered, though the reader was busy.
+func TestCloseReadsWhatTheKernelHolds(t *testing.T) {
+	c := collector{gate: make(chan struct{})}
+	u, err := ListenUDP(t.Context(), UDPConfig{Addr: "127.0.0.1:0", Buffer: 4 << 20}, []Sink{&c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Start()
+	conn, err := net.Dial("udp", u.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 500
+	for range n {
+		if _, err := conn.Write(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error)
+	go func() { done <- u.Close() }()
+	time.Sleep(20 * time.Millisecond) // the end is asked for while the sink is busy
+	close(c.gate)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if len(c.got) != n {
+		t.Errorf("%d of %d datagrams delivered", len(c.got), n)
+	}
+	again, err := ListenUDP(t.Context(), UDPConfig{Addr: u.Addr().String()}, []Sink{&c})
+	if err != nil {
+		t.Fatalf("the port is not free after Close: %v", err)
+	}
+	again.Start()
+	if err := again.Close(); err != nil { // while its reader waits
+		t.Fatal(err)
+	}
+}
+
 func TestUDPReceiveDoesNotAllocatePerPacket(t *testing.T) {
 	var n int
 	done := make(chan struct{}, 1)

@@ -65,14 +65,23 @@ func (u *UDP) Start() {
 	}
 }
 
-// Close stops receiving; when it returns no sink is called any more.
+// drainTime bounds how long Close goes on reading what the kernel holds: under
+// full load more may come as fast as it is read.
+const drainTime = time.Second
+
+// Close reads what the sockets' buffers hold and stops receiving; when it
+// returns no sink is called any more.
 func (u *UDP) Close() error {
-	var errs []error
 	for _, s := range u.sockets {
 		s.closed.Store(true)
-		errs = append(errs, s.conn.Close())
+		// Wakes a reader that waits; an error means that it is closed already.
+		_ = s.conn.SetReadDeadline(time.Now())
 	}
 	u.wg.Wait()
+	errs := make([]error, 0, len(u.sockets))
+	for _, s := range u.sockets {
+		errs = append(errs, s.conn.Close())
+	}
 	return errors.Join(errs...)
 }
 

@@ -77,9 +77,10 @@ func (s *udpSocket) receive() {
 	}
 	var n int
 	var errno syscall.Errno
+	var drainUntil time.Time // set when the end has been asked for
 	read := func(fd uintptr) bool {
 		r, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
-		if e == unix.EAGAIN || e == unix.EINTR {
+		if e == unix.EAGAIN && drainUntil.IsZero() || e == unix.EINTR {
 			return false
 		}
 		n, errno = int(r), e
@@ -92,7 +93,12 @@ func (s *udpSocket) receive() {
 			h.SetControllen(controlLen)
 		}
 		if err := raw.Read(read); err != nil {
-			return // closed
+			if !s.closed.Load() || !drainUntil.IsZero() || s.conn.SetReadDeadline(time.Time{}) != nil {
+				return
+			}
+			// Woken by Close: what lies in the socket's buffer was received too.
+			drainUntil = time.Now().Add(drainTime)
+			continue
 		}
 		if errno != 0 {
 			if s.closed.Load() {
@@ -108,6 +114,12 @@ func (s *udpSocket) receive() {
 			s.noteDrops(controls[i][:m.hdr.Controllen])
 		}
 		s.deliver(packets[:n])
+		if !drainUntil.IsZero() {
+			if time.Now().After(drainUntil) {
+				return
+			}
+			continue
+		}
 		if n < batchSize/2 && s.buffer >= gatherBuffer {
 			// Little was waiting: let more gather, so that a wake-up serves many.
 			time.Sleep(gather)
