@@ -24,7 +24,7 @@ export async function openPage(url) {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(20000);
   const complaints = [];
   page.on('pageerror', (e) => complaints.push(`uncaught: ${e.message.slice(0, 400)}`));
   page.on('console', (m) => m.type() === 'error' && complaints.push(`console: ${m.text().slice(0, 400)}`));
