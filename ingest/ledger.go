@@ -16,13 +16,24 @@ type ledger struct {
 	waiting  uint64
 	rows     map[string]uint64 // stored rows by table
 	kept     map[Loss]uint64   // undecodable packets, stored in events
+	// droppedRows are the rows of packets dropped after they had become rows.
+	droppedRows map[RowLoss]uint64
 }
 
 // Loss names where and why a record was lost, or could not be decoded.
 type Loss struct{ Stage, Reason string }
 
+// RowLoss names besides the table that the rows were for.
+type RowLoss struct {
+	Table string
+	Loss
+}
+
 func newLedger() *ledger {
-	return &ledger{received: map[string]uint64{}, dropped: map[Loss]uint64{}, rows: map[string]uint64{}, kept: map[Loss]uint64{}}
+	return &ledger{
+		received: map[string]uint64{}, dropped: map[Loss]uint64{}, rows: map[string]uint64{}, kept: map[Loss]uint64{},
+		droppedRows: map[RowLoss]uint64{},
+	}
 }
 
 // receive enters n packets, all of them waiting.
@@ -48,6 +59,15 @@ func (l *ledger) drop(loss Loss, n int) {
 	defer l.mu.Unlock()
 	l.waiting -= uint64(n)
 	l.dropped[loss] += uint64(n)
+}
+
+// dropBatch moves the packets of a batch from waiting to dropped.
+func (l *ledger) dropBatch(table string, loss Loss, rows, packets int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting -= uint64(packets)
+	l.dropped[loss] += uint64(packets)
+	l.droppedRows[RowLoss{table, loss}] += uint64(rows)
 }
 
 // store moves the packets of a batch from waiting to stored.
@@ -81,6 +101,8 @@ type Books struct {
 	Rows map[string]uint64
 	// Undecodable counts packets that did not decode and went into events.
 	Undecodable map[Loss]uint64
+	// DroppedRows counts the rows of dropped packets that had become rows.
+	DroppedRows map[RowLoss]uint64
 }
 
 // Total is the number of packets received.
@@ -104,7 +126,7 @@ func (l *ledger) books() Books {
 	defer l.mu.Unlock()
 	return Books{
 		Received: maps.Clone(l.received), Dropped: maps.Clone(l.dropped), Stored: l.stored, Waiting: l.waiting,
-		Rows: maps.Clone(l.rows), Undecodable: maps.Clone(l.kept),
+		Rows: maps.Clone(l.rows), Undecodable: maps.Clone(l.kept), DroppedRows: maps.Clone(l.droppedRows),
 	}
 }
 

@@ -10,31 +10,53 @@ import (
 
 // timings are the metrics that observe; the rest is collected from the ledger.
 type timings struct {
-	batchRows, insert *prometheus.HistogramVec
-	latency           prometheus.Histogram
-	failures          prometheus.Counter
+	batchRows, batchBytes, fill, seal, write, insert, latency *prometheus.HistogramVec
+	failures                                                  prometheus.Counter
 }
+
+var byTable = []string{"table"}
 
 func newTimings() *timings {
 	return &timings{
 		batchRows: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "heplake_batch_rows", Help: "Rows of sealed batches.",
 			Buckets: prometheus.ExponentialBuckets(1, 10, 7),
-		}, []string{"table"}),
+		}, byTable),
+		batchBytes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_batch_bytes", Help: "Bytes of sealed batches, as they are spooled and sent.",
+			Buckets: prometheus.ExponentialBuckets(16<<10, 4, 8),
+		}, byTable),
+		fill: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_batch_fill_ratio", Help: "How full a batch was when it was sealed: the greater of its rows by batch.rows and its bytes by batch.bytes. Far below 1, age sealed it.",
+			Buckets: []float64{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1},
+		}, byTable),
+		seal: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_seal_seconds", Help: "Time to make a batch's Arrow stream.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 8),
+		}, byTable),
+		write: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heplake_spool_write_seconds", Help: "Time until the spool had a batch, its synchronisation to the disk included.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 3, 10),
+		}, byTable),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "heplake_insert_seconds", Help: "Time that ClickHouse took for an insert it confirmed.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
-		}, []string{"table"}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+		}, byTable),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "heplake_receive_to_queryable_seconds", Help: "From the receipt of a batch's first packet until ClickHouse confirmed the batch.",
 			// Finest around what a batch's age makes usual, so that a quantile says
 			// whether two seconds are kept.
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 6, 10, 30, 60, 300, 1800},
-		}),
+		}, byTable),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "heplake_insert_failures_total", Help: "Inserts that failed and were tried again.",
 		}),
 	}
+}
+
+// collectors are all of them.
+func (t *timings) collectors() []prometheus.Collector {
+	return []prometheus.Collector{t.batchRows, t.batchBytes, t.fill, t.seal, t.write, t.insert, t.latency, t.failures}
 }
 
 var (
@@ -42,6 +64,11 @@ var (
 	descStored   = prometheus.NewDesc("heplake_stored_total", "Packets whose rows ClickHouse has confirmed.", nil, nil)
 	descDropped  = prometheus.NewDesc("heplake_dropped_total", "Packets lost, by the stage where and the reason why. received = stored + dropped + waiting, always.", []string{"stage", "reason"}, nil)
 	descWaiting  = prometheus.NewDesc("heplake_waiting", "Packets in open batches and in the spool.", nil, nil)
+	descLostRows = prometheus.NewDesc("heplake_dropped_rows_total", "Rows lost with packets that had become rows of a table, by table, stage and reason.", []string{"table", "stage", "reason"}, nil)
+	descQueue    = prometheus.NewDesc("heplake_queue_length", "What waits between two stages: full batches for a sealer (seal), batches on their way to ClickHouse (insert).", []string{"queue"}, nil)
+	descQueueCap = prometheus.NewDesc("heplake_queue_capacity", "How much may wait between two stages. A full seal queue holds up receipt, which streams feel and sockets' buffers take up.", []string{"queue"}, nil)
+	descOpen     = prometheus.NewDesc("heplake_batch_open_rows", "Rows in open batches.", []string{"table"}, nil)
+	descOpenSize = prometheus.NewDesc("heplake_batch_open_bytes", "Memory that the rows of open batches take.", []string{"table"}, nil)
 	descRows     = prometheus.NewDesc("heplake_stored_rows_total", "Rows that ClickHouse has confirmed, by table.", []string{"table"}, nil)
 	descKept     = prometheus.NewDesc("heplake_undecodable_total", "Packets that did not decode and were stored in events, by stage and reason.", []string{"stage", "reason"}, nil)
 	descAbsurd   = prometheus.NewDesc("heplake_absurd_times_total", "Packets stored under their time of receipt because the sender's time was absurd.", nil, nil)
@@ -63,11 +90,10 @@ var (
 // Describe implements prometheus.Collector. The descriptions vary with what was
 // received, so the collector is an unchecked one.
 func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
-	p.timings.batchRows.Describe(ch)
-	p.timings.insert.Describe(ch)
-	p.timings.latency.Describe(ch)
-	p.timings.failures.Describe(ch)
-	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descRows, descKept, descAbsurd, descSpool, descBatches,
+	for _, c := range p.timings.collectors() {
+		c.Describe(ch)
+	}
+	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descQueue, descQueueCap, descOpen, descOpenSize, descRows, descKept, descAbsurd, descSpool, descBatches,
 		descSpoolErr, descConns, descRefused, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
 		ch <- d
 	}
@@ -75,10 +101,9 @@ func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
-	p.timings.batchRows.Collect(ch)
-	p.timings.insert.Collect(ch)
-	p.timings.latency.Collect(ch)
-	p.timings.failures.Collect(ch)
+	for _, c := range p.timings.collectors() {
+		c.Collect(ch)
+	}
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
@@ -92,6 +117,9 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	}
 	for loss, n := range books.Dropped {
 		counter(descDropped, n, loss.Stage, loss.Reason)
+	}
+	for lost, n := range books.DroppedRows {
+		counter(descLostRows, n, lost.Table, lost.Stage, lost.Reason)
 	}
 	var undecodable, rows uint64
 	for loss, n := range books.Undecodable {
@@ -122,6 +150,15 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	counter(descHomerPackets, books.Total())
 	counter(descHomerErrors, books.Lost()+undecodable)
 	gauge(descHomerInserts, p.rate.perSecond(time.Now(), rows))
+
+	gauge(descQueue, float64(len(p.seal)), "seal")
+	gauge(descQueueCap, float64(cap(p.seal)), "seal")
+	gauge(descQueue, float64(p.sending.Load()), "insert")
+	gauge(descQueueCap, float64(p.cfg.Inserters), "insert")
+	for table, o := range p.openBatches() {
+		gauge(descOpen, float64(o.rows), table)
+		gauge(descOpenSize, float64(o.bytes), table)
+	}
 
 	sp := p.spool.Stats()
 	gauge(descSpool, float64(sp.Bytes), "disk")
@@ -158,6 +195,31 @@ func (p *Pipeline) tally() tally {
 		w.mu.Unlock()
 	}
 	return sum
+}
+
+// openSize is what the open batches of one table hold.
+type openSize struct{ rows, bytes int }
+
+// openBatches sums what the workers' open batches hold, by table.
+func (p *Pipeline) openBatches() map[string]openSize {
+	sum := map[string]openSize{}
+	for _, w := range p.workers {
+		w.mu.Lock()
+		addOpen(sum, &w.sipRows)
+		addOpen(sum, &w.mediaRows)
+		addOpen(sum, &w.eventRows)
+		w.mu.Unlock()
+	}
+	return sum
+}
+
+func addOpen[R any](sum map[string]openSize, o *openBatches[R]) {
+	s := sum[o.pool.table.Name]
+	for _, b := range o.byDay {
+		s.rows += b.Rows()
+		s.bytes += b.Size()
+	}
+	sum[o.pool.table.Name] = s
 }
 
 // meter turns a total into a rate over the last rateWindow. It samples when it

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/heplake/heplake/ingest/admit"
@@ -100,6 +101,7 @@ type Pipeline struct {
 	clock     sync.WaitGroup
 	sealers   sync.WaitGroup
 	inserting sync.WaitGroup
+	sending   atomic.Int32 // batches on their way to ClickHouse
 	cancel    context.CancelFunc
 
 	kernelDrops uint64 // of all sockets, as last entered in the ledger
@@ -236,9 +238,7 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	p.drain(ctx)
 	p.cancel()
 	p.inserting.Wait()
-	for _, l := range p.spool.Close() {
-		p.ledger.drop(Loss{"spool", l.Reason}, l.Packets)
-	}
+	p.dropLost(p.spool.Close())
 	if left := p.spool.Stats(); left.Batches > 0 {
 		p.log.Warn("batches left in the spool for the next start", "batches", left.Batches, "packets", left.Packets)
 	}

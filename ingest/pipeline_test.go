@@ -33,6 +33,12 @@ type lake struct {
 
 func open(t *testing.T, change func(*ingest.Config)) *lake {
 	t.Helper()
+	return openSpool(t, change, spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Sync: true})
+}
+
+// openSpool opens a lake whose spool has these bounds.
+func openSpool(t *testing.T, change func(*ingest.Config), bounds spool.Options) *lake {
+	t.Helper()
 	opt, err := clickhouse.ParseDSN(chtest.Database(t))
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +54,8 @@ func open(t *testing.T, change func(*ingest.Config)) *lake {
 		}
 	}
 	log := slog.New(slog.DiscardHandler)
-	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Sync: true, Log: log})
+	bounds.Log = log
+	sp, err := spool.Open(t.TempDir(), bounds)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,11 @@ import (
 // sealer is a full batch on its way to be sealed, whatever its table.
 type sealer interface {
 	seal() (batch.Sealed, error)
+	table() string
+	rows() int
 	packets() int
+	// size is the memory that the rows take, in bytes.
+	size() int
 	// release gives the batch's memory back.
 	release()
 }
@@ -26,7 +30,10 @@ type sealing[R any] struct {
 }
 
 func (s sealing[R]) seal() (batch.Sealed, error) { return s.b.Seal() }
+func (s sealing[R]) table() string               { return s.pool.table.Name }
+func (s sealing[R]) rows() int                   { return s.b.Rows() }
 func (s sealing[R]) packets() int                { return s.b.Packets() }
+func (s sealing[R]) size() int                   { return s.b.Size() }
 func (s sealing[R]) release()                    { s.pool.put(s.b) }
 
 // clockLoop seals batches that have become old and looks after the sockets.
@@ -74,22 +81,33 @@ func (p *Pipeline) noteKernelDrops() {
 // sealLoop turns batches into Arrow streams and puts them into the spool.
 func (p *Pipeline) sealLoop() {
 	for s := range p.seal {
-		packets := s.packets()
+		table, rows, packets, size := s.table(), s.rows(), s.packets(), s.size()
+		began := time.Now()
 		sealed, err := s.seal()
 		s.release()
 		if err != nil {
 			p.log.Error("a batch cannot be sealed", "error", err)
-			p.ledger.drop(Loss{"batch", "seal_failed"}, packets)
+			p.ledger.dropBatch(table, Loss{"batch", "seal_failed"}, rows, packets)
 			continue
 		}
-		p.timings.batchRows.WithLabelValues(sealed.Table).Observe(float64(sealed.Rows))
+		p.timings.seal.WithLabelValues(table).Observe(time.Since(began).Seconds())
+		p.timings.batchRows.WithLabelValues(table).Observe(float64(rows))
+		p.timings.batchBytes.WithLabelValues(table).Observe(float64(len(sealed.Body)))
+		p.timings.fill.WithLabelValues(table).Observe(max(float64(rows)/float64(p.cfg.BatchRows), float64(size)/float64(p.cfg.BatchBytes)))
+		began = time.Now()
 		evicted, err := p.spool.Put(sealed) // which logs what it gives up
-		for _, l := range evicted {
-			p.ledger.drop(Loss{"spool", l.Reason}, l.Packets)
-		}
+		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
+		p.dropLost(evicted)
 		if err != nil {
-			p.ledger.drop(Loss{"spool", "full"}, packets)
+			p.ledger.dropBatch(table, Loss{"spool", "full"}, rows, packets)
 		}
+	}
+}
+
+// dropLost enters what the spool gave up.
+func (p *Pipeline) dropLost(lost []spool.Lost) {
+	for _, l := range lost {
+		p.ledger.dropBatch(l.Table, Loss{"spool", l.Reason}, l.Rows, l.Packets)
 	}
 }
 
@@ -104,17 +122,19 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 			return
 		}
 		if err != nil { // a damaged file, set aside
-			p.ledger.drop(Loss{"spool", "corrupt"}, entry.Packets)
+			p.ledger.dropBatch(entry.Table, Loss{"spool", "corrupt"}, entry.Rows, entry.Packets)
 			continue
 		}
 		began := time.Now()
+		p.sending.Add(1)
 		err = p.inserter.Insert(ctx, sealed)
+		p.sending.Add(-1)
 		switch {
 		case err == nil:
 			p.spool.Ack(entry)
 			p.ledger.store(sealed.Table, sealed.Rows, sealed.Packets)
 			p.timings.insert.WithLabelValues(sealed.Table).Observe(time.Since(began).Seconds())
-			p.timings.latency.Observe(time.Since(sealed.Oldest).Seconds())
+			p.timings.latency.WithLabelValues(sealed.Table).Observe(time.Since(sealed.Oldest).Seconds())
 			pause.Reset()
 		case errors.Is(err, insert.ErrRejected):
 			p.refused(entry, sealed, err)
@@ -155,7 +175,7 @@ func (p *Pipeline) refused(entry *spool.Entry, sealed batch.Sealed, why error) {
 	if err := p.spool.Reject(entry, sealed, why); err != nil {
 		p.log.Error("refused rows cannot be kept", "id", sealed.ID, "error", err)
 	}
-	p.ledger.drop(Loss{"insert", "rejected"}, sealed.Packets)
+	p.ledger.dropBatch(sealed.Table, Loss{"insert", "rejected"}, sealed.Rows, sealed.Packets)
 }
 
 // drain waits until the spool is empty or ctx ends.

@@ -211,7 +211,8 @@ func (h *heplake) outcome(ctx context.Context, r *Result) error {
 		r.Dropped[label["stage"]+"."+label["reason"]] = uint64(v.GetCounter().GetValue())
 	}
 	if f := m["heplake_receive_to_queryable_seconds"]; f != nil {
-		p50, p99 := quantile(f.GetMetric()[0].GetHistogram(), 0.5), quantile(f.GetMetric()[0].GetHistogram(), 0.99)
+		all := sum(f)
+		p50, p99 := quantile(all, 0.5), quantile(all, 0.99)
 		r.QueryableP50, r.QueryableP99 = &p50, &p99
 	}
 	if int(stored) != r.Sent.Counts.Packets || stored > maxCallsChecked {
@@ -250,6 +251,23 @@ func (h *heplake) stop() error {
 		<-h.ended
 	}
 	return os.RemoveAll(h.dir)
+}
+
+// sum adds up the histograms of a family, which all have the same buckets.
+func sum(f *dto.MetricFamily) *dto.Histogram {
+	all := &dto.Histogram{SampleCount: new(uint64)}
+	for _, m := range f.GetMetric() {
+		h := m.GetHistogram()
+		*all.SampleCount += h.GetSampleCount()
+		for i, b := range h.GetBucket() {
+			if i == len(all.Bucket) {
+				upper := b.GetUpperBound()
+				all.Bucket = append(all.Bucket, &dto.Bucket{UpperBound: &upper, CumulativeCount: new(uint64)})
+			}
+			*all.Bucket[i].CumulativeCount += b.GetCumulativeCount()
+		}
+	}
+	return all
 }
 
 // quantile estimates a quantile of a histogram, linear within its bucket, as
