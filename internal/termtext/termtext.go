@@ -114,6 +114,7 @@ const (
 	YellowBold Style = "1;33"
 	Cyan       Style = "36"
 	CyanBold   Style = "1;36"
+	Reverse    Style = "7"
 )
 
 // Paint wraps s in a style. The empty text and the plain style stay as they are.

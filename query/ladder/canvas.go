@@ -29,7 +29,7 @@ type glyphs struct {
 	loop, event, warn, gap, ellipsis string
 	sdp, again, copied, sep          string
 	ok, failed, cancelled, noAnswer  string
-	inProgress, raw                  string
+	inProgress, raw, chosen, sdpLine string
 }
 
 var unicodeGlyphs = glyphs{
@@ -38,7 +38,7 @@ var unicodeGlyphs = glyphs{
 	right: "▶", left: "◀", rightOpen: "▷", leftOpen: "◁",
 	loop: "↺", event: "◆", warn: "⚠", gap: "┊", ellipsis: "…",
 	sdp: "▪SDP", again: "↻", copied: "≡", sep: " · ",
-	ok: "✓", failed: "✗", cancelled: "⊘", noAnswer: "∅", inProgress: "●", raw: "┃",
+	ok: "✓", failed: "✗", cancelled: "⊘", noAnswer: "∅", inProgress: "●", raw: "┃", chosen: "▸", sdpLine: "▪ ",
 }
 
 var asciiGlyphs = glyphs{
@@ -47,7 +47,7 @@ var asciiGlyphs = glyphs{
 	right: ">", left: "<", rightOpen: ">", leftOpen: "<",
 	loop: "@", event: "*", warn: "!", gap: ":", ellipsis: "...",
 	sdp: "+SDP", again: "again ", copied: "copy", sep: ", ",
-	ok: "ok", failed: "X", cancelled: "/", noAnswer: "?", inProgress: "*", raw: "|",
+	ok: "ok", failed: "X", cancelled: "/", noAnswer: "?", inProgress: "*", raw: "|", chosen: "#", sdpLine: "+ ",
 }
 
 // pen turns text and style into bytes: it knows whether there is colour and
@@ -131,10 +131,22 @@ func (l *line) cover(x int) {
 	}
 }
 
-// render writes the line without blanks at its end.
-func (l *line) render(b *strings.Builder, p pen) {
+// reverse shows the whole line, n cells wide, in reverse video: the cursor stands
+// there. That needs no colour and reads on any background.
+func (l *line) reverse(n int) {
+	for len(l.cells) < n {
+		l.cells = append(l.cells, cell{text: " "})
+	}
+	for i := range l.cells {
+		l.cells[i].st = termtext.Reverse
+	}
+}
+
+// render returns the line without blanks at its end.
+func (l *line) render(p pen) string {
+	var b strings.Builder
 	end := len(l.cells)
-	for end > 0 && l.cells[end-1].text == " " {
+	for end > 0 && l.cells[end-1].text == " " && l.cells[end-1].st != termtext.Reverse {
 		end--
 	}
 	for i := 0; i < end; {
@@ -145,5 +157,5 @@ func (l *line) render(b *strings.Builder, p pen) {
 		b.WriteString(p.paint(run, l.cells[i].st))
 		i = j
 	}
-	b.WriteByte('\n')
+	return b.String()
 }

@@ -74,7 +74,7 @@ func TestTextGolden(t *testing.T) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			f := s.load(t)
-			for _, w := range []int{80, 120, 200} {
+			for _, w := range []int{60, 80, 120, 200} {
 				golden(t, fmt.Sprintf("%s-%d.txt", s.name, w), draw(t, f, ladder.TextOptions{Width: w}))
 			}
 		})

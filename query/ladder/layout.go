@@ -29,16 +29,16 @@ const timeWidth = 12
 // arrange lays a model out for a terminal so many cells wide: labels on the
 // arrows where the columns allow it, else narrow numbered lanes with the
 // labels beside them, else a plain list.
-func (m *model) arrange(p pen, width int) *layout {
+func (m *model) arrange(p pen, width int, even bool) *layout {
 	l := &layout{width: width, legAt: -1}
 	start := timeWidth + 2
-	if legs := len(m.flow.Legs); legs > 1 {
+	if legs := len(m.flow.Legs); legs > 1 || even {
 		l.legAt = timeWidth + 1
-		start += len(legName(legs-1)) + 1
+		start += len(legName(max(legs-1, 0))) + 1
 	}
 	n := len(m.columns)
 	if room := width - 1 - start; n == 1 || room >= minPitch*(n-1) {
-		m.spread(p, l, start, room)
+		m.spread(p, l, start, room, even)
 		return l
 	}
 	l.numbers = true
@@ -62,14 +62,23 @@ func (m *model) arrange(p pen, width int) *layout {
 }
 
 // spread gives every pair of neighbours the distance its labels and addresses
-// want, and takes from the widest when there is not enough room.
-func (m *model) spread(p pen, l *layout, start, room int) {
+// want, and takes from the widest when there is not enough room. Even lanes
+// ask for all the room there is, and not for what is on them.
+func (m *model) spread(p pen, l *layout, start, room int, even bool) {
 	n := len(m.columns)
 	want := make([]int, max(n-1, 0))
 	for i := range want {
 		want[i] = max(minPitch, (m.columnWidth(i)+m.columnWidth(i+1))/2+3)
 	}
+	for i := range want {
+		if even {
+			want[i] = max(want[i], min(room/(n-1), maxPitch))
+		}
+	}
 	for _, r := range m.rows {
+		if even {
+			break
+		}
 		lo, hi := min(r.src, r.dst), max(r.src, r.dst)
 		if hi == lo || r.class == classEvent {
 			continue

@@ -30,42 +30,52 @@ type TextOptions struct {
 	Raw   bool // every message below its row, as it was on the wire
 	Time  TimeMode
 	Zone  *time.Location // nil is UTC
+	// Even makes the lanes as wide as the terminal allows, whatever stands on
+	// their arrows, and always has a column for the leg: rows that are added
+	// later stand on the same lifelines as long as no participant is.
+	Even bool
 }
 
 // Text writes the flow as a ladder for a terminal. No line of it is wider than
 // the terminal, except lines of raw messages. The error is the writer's.
 func Text(w io.Writer, f *query.Flow, o TextOptions) error {
-	if o.Width == 0 {
-		o.Width = 120
+	d := Draw(f, o)
+	var b strings.Builder
+	write := func(lines []string) {
+		for _, l := range lines {
+			b.WriteString(l)
+			b.WriteByte('\n')
+		}
 	}
-	o.Width = max(o.Width, 40)
-	if o.Zone == nil {
-		o.Zone = time.UTC
+	write(d.Summary())
+	b.WriteByte('\n')
+	write(d.Header())
+	for i := range d.Len() {
+		write(d.Row(i, Mark{}))
 	}
-	m := build(f)
-	t := &text{m: m, o: o, p: newPen(o.Color, o.ASCII)}
-	t.l = m.arrange(t.p, o.Width)
-	t.summary()
-	t.b.WriteByte('\n')
-	t.header()
-	for i := range m.rows {
-		t.row(i)
-	}
-	t.footer()
-	_, err := io.WriteString(w, t.b.String())
+	write(d.Footer())
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // text is one drawing in the making.
 type text struct {
-	m *model
-	o TextOptions
-	p pen
-	l *layout
-	b strings.Builder
+	m      *model
+	o      TextOptions
+	p      pen
+	l      *layout
+	newSDP []bool // which rows have a session description that says something new
+	lines  []string
 }
 
-func (t *text) emit(l *line) { l.render(&t.b, t.p) }
+func (t *text) emit(l *line) { t.lines = append(t.lines, l.render(t.p)) }
+
+// drawn returns what draw emits.
+func (t *text) drawn(draw func()) []string {
+	t.lines = nil
+	draw()
+	return t.lines
+}
 
 var outcomeStyle = map[query.Outcome]termtext.Style{
 	query.Answered: termtext.GreenBold, query.Failed: termtext.RedBold, query.Cancelled: termtext.YellowBold,
@@ -127,28 +137,50 @@ func (t *text) summary() {
 	}
 }
 
-// fact writes one line of the summary, broken between values where it is too
-// long.
+// fact writes one line of the summary, broken between values, and between the
+// words of a value, where it is too long: nothing of it is left out.
 func (t *text) fact(f fact, st termtext.Style) {
 	var l line
 	l.put(2, f.name, termtext.Dim)
 	x := labelColumn
+	next := func() {
+		t.emit(&l)
+		l, x = line{}, labelColumn
+	}
 	for i, v := range f.values {
 		v = t.p.text(v)
-		if i > 0 {
-			if x+width(t.p.g.sep)+width(v) > t.l.width {
-				t.emit(&l)
-				l, x = line{}, labelColumn
-			} else {
-				l.put(x, t.p.g.sep, termtext.Dim)
-				x += width(t.p.g.sep)
-			}
+		switch {
+		case i == 0:
+		case x+width(t.p.g.sep)+width(v) > t.l.width && x > labelColumn:
+			next()
+		default:
+			l.put(x, t.p.g.sep, termtext.Dim)
+			x += width(t.p.g.sep)
 		}
-		v = t.p.fit(v, t.l.width-x)
-		l.put(x, v, st)
-		x += width(v)
+		for j, s := range wrap(v, t.l.width-x) {
+			if j > 0 {
+				next()
+			}
+			s = t.p.fit(s, t.l.width-x)
+			l.put(x, s, st)
+			x += width(s)
+		}
 	}
 	t.emit(&l)
+}
+
+// wrap breaks s between words into lines of at most n cells, but for words that
+// are longer.
+func wrap(s string, n int) []string {
+	var out []string
+	for _, word := range strings.Fields(s) {
+		if last := len(out) - 1; last >= 0 && width(out[last])+1+width(word) <= n {
+			out[last] += " " + word
+			continue
+		}
+		out = append(out, word)
+	}
+	return out
 }
 
 func (t *text) legs() {
@@ -175,10 +207,13 @@ func (t *text) legs() {
 			tail += t.p.g.sep + t.p.text(why)
 		}
 		room := t.l.width - x
-		idWidth := min(widest, max(room-width(tail)-2, room/2))
-		l.put(x, t.p.fit(id, idWidth), termtext.Plain)
+		l.put(x, t.p.fit(id, room), termtext.Plain)
 		if len(legs) > 1 {
-			l.put(x+idWidth+2, t.p.fit(tail, room-idWidth-2), termtext.Dim)
+			if widest+2+min(width(tail), 30) > room { // a Call-ID is there to be copied: it stays whole
+				t.emit(&l)
+				l, x = line{}, x-widest
+			}
+			l.put(x+widest+2, t.p.fit(tail, t.l.width-x-widest-2), termtext.Dim)
 		}
 		t.emit(&l)
 	}

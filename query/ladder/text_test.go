@@ -131,6 +131,7 @@ func TestTextASCII(t *testing.T) {
 func TestTextWideCharacters(t *testing.T) {
 	f := made(3)
 	f.Items[0].Label = "INVITE 電話番号案内係のひと電話番号案内係のひと"
+	f.Items[0].SDP, f.Items[1].SDP = "", ""
 	rows := map[string]int{}
 	for _, l := range strings.Split(string(draw(t, f, ladder.TextOptions{Width: 70})), "\n") {
 		if i := strings.LastIndex(l, "│"); i >= 0 {
@@ -249,4 +250,87 @@ func TestTextOddFlows(t *testing.T) {
 	draw(t, f, ladder.TextOptions{Raw: true})
 	f.Participants = nil
 	draw(t, f, ladder.TextOptions{})
+}
+
+// What the summary says stands there whole, however narrow the terminal is.
+func TestTextSummaryIsWhole(t *testing.T) {
+	for _, s := range scenes {
+		f := s.load(t)
+		for _, w := range []int{40, 60, 80} {
+			out := strings.Join(strings.Fields(strings.Join(ladder.Draw(f, ladder.TextOptions{Width: w}).Summary(), " ")), " ")
+			for _, part := range strings.Split(ladder.Why(f), ", ") {
+				if !strings.Contains(out, part) {
+					t.Errorf("%s at %d: no %q in %s", s.name, w, part, out)
+				}
+			}
+			for _, l := range f.Legs {
+				if len(l.CallID) < w-12 && !strings.Contains(out, l.CallID) {
+					t.Errorf("%s at %d: Call-ID %s is cut in %s", s.name, w, l.CallID, out)
+				}
+			}
+		}
+	}
+}
+
+// A session description stands below the first row that has it where there is no
+// room beside the ladder, and nowhere else twice.
+func TestTextSDP(t *testing.T) {
+	f := made(3)
+	const sdp = "audio 10.0.0.1:4000 PCMA sendrecv"
+	for w, below := range map[int]bool{60: true, 80: true, 200: false} {
+		out := string(draw(t, f, ladder.TextOptions{Width: w}))
+		if got := strings.Contains(out, "▪ "+sdp); got != below || below && strings.Count(out, sdp) != 1 || !below && strings.Count(out, sdp) != 2 {
+			t.Errorf("at %d: below the row %v, want %v\n%s", w, got, below, out)
+		}
+	}
+	// Hold and its end are new, what the proxy passes on is not.
+	out := string(draw(t, scenes[8].load(t), ladder.TextOptions{Width: 80}))
+	for direction, want := range map[string]int{"sendrecv": 4, "sendonly": 1, "recvonly": 1} {
+		if got := strings.Count(out, direction); got != want {
+			t.Errorf("%s %d times, want %d in\n%s", direction, got, want, out)
+		}
+	}
+}
+
+// A drawing's pieces put together are the text; the cursor's row is as wide as
+// the terminal and reversed; a chosen row is marked.
+func TestDrawing(t *testing.T) {
+	f := scenes[4].load(t)
+	o := ladder.TextOptions{Width: 120, Color: true}
+	d := ladder.Draw(f, o)
+	lines := append(append(d.Summary(), ""), d.Header()...)
+	for i := range d.Len() {
+		lines = append(lines, d.Row(i, ladder.Mark{})...)
+	}
+	if got, want := strings.Join(append(lines, d.Footer()...), "\n")+"\n", string(draw(t, f, o)); got != want {
+		t.Errorf("the pieces differ from the whole:\n%s\n%s", got, want)
+	}
+	row := d.Row(3, ladder.Mark{Cursor: true, Chosen: true})[0]
+	if !strings.HasPrefix(row, "\x1b[7m") || strings.Count(row, "\x1b") != 2 || cellsOf(row) != 120 {
+		t.Errorf("cursor: %d cells in %q", cellsOf(row), row)
+	}
+	if plain := d.Row(3, ladder.Mark{Chosen: true})[0]; !strings.Contains(plain, "▸") {
+		t.Errorf("not marked: %q", plain)
+	}
+}
+
+// With even lanes a row stands where it stood before more messages came, as
+// long as nobody new takes part.
+func TestEvenLanesStay(t *testing.T) {
+	whole := scenes[4].load(t)
+	part := *whole
+	part.Items = whole.Items[:13]
+	part.Legs = whole.Legs[:1]
+	for _, w := range []int{60, 100, 160} {
+		o := ladder.TextOptions{Width: w, Even: true}
+		a, b := ladder.Draw(&part, o), ladder.Draw(whole, o)
+		if !a.SameLanes(b) {
+			t.Errorf("at %d the lanes have moved:\n%s\n%s", w, strings.Join(a.Header(), "\n"), strings.Join(b.Header(), "\n"))
+		}
+		part.Items = whole.Items[:2]
+		if ladder.Draw(&part, o).SameLanes(b) {
+			t.Errorf("at %d two participants have the lanes of four", w)
+		}
+		part.Items = whole.Items[:13]
+	}
 }

@@ -75,13 +75,16 @@ func (p pen) label(r *row, room int) []segment {
 	return append(segs, tail...)
 }
 
-func (t *text) row(i int) {
+func (t *text) row(i int, mark Mark) {
 	r := &t.m.rows[i]
 	if r.gap > 0 {
 		t.gap(r.gap)
 	}
 	var l line
 	t.time(&l, i)
+	if mark.Chosen {
+		l.put(timeWidth, t.p.g.chosen, termtext.YellowBold)
+	}
 	if t.l.legAt >= 0 {
 		l.put(t.l.legAt, legName(r.item.Leg), legStyle(r.item.Leg))
 	}
@@ -100,13 +103,40 @@ func (t *text) row(i int) {
 		}
 		t.note(&l, r)
 	}
+	if mark.Cursor {
+		l.reverse(t.l.width)
+	}
 	t.emit(&l)
 	if r.item.ParseError != "" {
 		t.remark(t.p.g.warn+" "+t.p.text(clean(r.item.ParseError)), termtext.RedBold)
 	}
+	if t.sdpBelow(i) {
+		t.remark(t.p.g.sdpLine+t.p.text(clean(r.item.SDP)), termtext.Cyan)
+	}
 	if t.o.Raw {
 		t.raw(r.item)
 	}
+}
+
+// sdpBelow tells whether the row's session description stands below it: it says
+// something new, and there is no room beside the ladder.
+func (t *text) sdpBelow(i int) bool { return t.newSDP[i] && t.l.notes == 0 && !t.o.Raw }
+
+// newSDP tells of each row whether its session description is the first one for
+// that media address, or differs from the one before: what a proxy passes on is
+// nothing new, a hold and its end are.
+func (m *model) newSDP() []bool {
+	out, last := make([]bool, len(m.rows)), map[string]string{}
+	for i, r := range m.rows {
+		if r.item.SDP == "" || r.item.Kind != query.KindSIP {
+			continue
+		}
+		words := strings.Fields(r.item.SDP)
+		media := strings.Join(words[:min(2, len(words))], " ") // "audio 10.0.0.1:4000"
+		out[i] = last[media] != r.item.SDP
+		last[media] = r.item.SDP
+	}
+	return out
 }
 
 // lineStyle is the colour of an arrow: the leg's when there are several, else
@@ -330,8 +360,7 @@ func (t *text) raw(it *query.Item) {
 			}
 			return termtext.Printable(r)
 		}, s)
-		t.b.WriteString(strings.TrimRight(t.p.paint("    "+t.p.g.raw, legStyle(it.Leg))+" "+t.p.text(s), " "))
-		t.b.WriteByte('\n')
+		t.lines = append(t.lines, strings.TrimRight(t.p.paint("    "+t.p.g.raw, legStyle(it.Leg))+" "+t.p.text(s), " "))
 	}
 }
 
