@@ -95,6 +95,7 @@ func (b *flowBuilder) truncated(reason string) {
 func (b *flowBuilder) add(m message) {
 	m.Time = m.Time.UTC()
 	m.src.ip, m.dst.ip = unmap(m.src.ip), unmap(m.dst.ip)
+	m.SrcAddr, m.DstAddr = netip.AddrPortFrom(m.src.ip, m.src.port), netip.AddrPortFrom(m.dst.ip, m.dst.port)
 	m.RawBytes = []byte(m.Raw)
 	m.Raw = strings.ToValidUTF8(m.Raw, "\uFFFD")
 	b.messages = append(b.messages, m)

@@ -116,8 +116,12 @@ type Item struct {
 	DeltaUs  int64     `json:"delta_us"`  // since the previous item
 	Src      int       `json:"src"`       // Participants index
 	Dst      int       `json:"dst"`
-	Leg      int       `json:"leg"` // Legs index; -1 when the item names no Call-ID
-	CallID   string    `json:"call_id"`
+	// SrcAddr and DstAddr are the addresses on the wire. They are not always those
+	// of the participants, which are what the item is drawn between.
+	SrcAddr netip.AddrPort `json:"src_addr"`
+	DstAddr netip.AddrPort `json:"dst_addr"`
+	Leg     int            `json:"leg"` // Legs index; -1 when the item names no Call-ID
+	CallID  string         `json:"call_id"`
 
 	Method     string `json:"method"` // request method; "" on a response
 	Status     uint16 `json:"status"` // 0 on a request

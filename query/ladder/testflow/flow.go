@@ -71,6 +71,7 @@ func (b *builder) leg(callID string) int {
 func (b *builder) add(r record) {
 	it := query.Item{
 		Index: len(b.f.Items), Time: r.time, Transport: r.transport, Node: r.node, CaptureID: r.captureID,
+		SrcAddr: r.src, DstAddr: r.dst,
 		Raw: strings.ToValidUTF8(string(r.payload), "\ufffd"), RawBytes: r.payload, Kind: query.KindEvent,
 	}
 	m, isSIP := parseSIP(r.payload)
