@@ -69,18 +69,6 @@ type prefilter struct {
 	score score
 }
 
-// score guesses how much a condition narrows down, most last.
-type score int
-
-const (
-	scoreNone score = iota
-	scoreRange
-	scorePattern
-	scoreEqual
-	scoreParty
-	scoreID
-)
-
 // call compiles a condition on a call.
 func (c *callCompiler) call(n Node) (string, prefilter, *Error) {
 	shape, err := c.shape(n)
@@ -111,7 +99,7 @@ func (c *callCompiler) call(n Node) (string, prefilter, *Error) {
 		positive := *n
 		positive.Op, _ = n.Op.negative()
 		// The error of a bad value names the operator as written.
-		if _, err := checkCond(n, f, positive.Op); err != nil {
+		if _, err := checkCond(n, f, positive.Op, c.params.Zone); err != nil {
 			return "", prefilter{}, err
 		}
 		sql, _, err := c.exists([]Node{&positive})
@@ -236,7 +224,7 @@ func (c *callCompiler) shape(n Node) (shape, *Error) {
 		}
 		_, negative := n.Op.negative()
 		s := shape{single: f.Scope == Record && !negative, request: f.side == requestSide, response: f.side == responseSide}
-		if n.Op == Eq && len(f.columns) == 1 {
+		if n.Op == Eq && len(f.columns) == 1 && !f.header { // a message may have a header twice
 			s.equal = f.Name
 		}
 		return s, nil
@@ -287,55 +275,4 @@ func (c *callCompiler) or(n *Or) (string, prefilter, *Error) {
 		all.sql = "(" + strings.Join(pres, " OR ") + ")"
 	}
 	return "(" + strings.Join(parts, " OR ") + ")", all, nil
-}
-
-// score guesses how much a condition on a message narrows down.
-func (c *callCompiler) score(n Node) score {
-	switch n := n.(type) {
-	case *Text:
-		if strings.Contains(n.Value.Text, "%") {
-			return scorePattern
-		}
-		return scoreParty
-	case *And:
-		best := scoreNone
-		for _, o := range n.Nodes {
-			best = max(best, c.score(o))
-		}
-		return best
-	case *Or:
-		least := scoreID
-		for _, o := range n.Nodes {
-			least = min(least, c.score(o))
-		}
-		return least
-	case *Cond:
-		f, err := c.target.resolve(n)
-		if err != nil {
-			return scoreNone
-		}
-		equal := n.Op == Eq || n.Op == In
-		switch {
-		case equal && (f.Name == "call_id" || f.Name == "correlation_id"):
-			return scoreID
-		case equal && indexed(f):
-			return scoreParty
-		case equal:
-			return scoreEqual
-		case n.Op == Like || n.Op == Match:
-			return scorePattern
-		}
-		return scoreRange
-	}
-	return scoreNone
-}
-
-// indexed reports whether every column of the field has a bloom filter.
-func indexed(f Field) bool {
-	for _, column := range f.columns {
-		if c, ok := Calls.column(column); !ok || !strings.HasPrefix(c.Index, "bloom") {
-			return false
-		}
-	}
-	return true
 }

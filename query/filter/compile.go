@@ -83,7 +83,7 @@ func (c *compiler) text(n *Text) (string, *Error) {
 // positive, also where the field stands for several columns.
 func (c *compiler) cond(n *Cond, f Field) (string, *Error) {
 	op, negative := n.Op.negative()
-	values, err := checkCond(n, f, op)
+	values, err := checkCond(n, f, op, c.params.Zone)
 	if err != nil {
 		return "", err
 	}
@@ -110,18 +110,27 @@ func (c *compiler) cond(n *Cond, f Field) (string, *Error) {
 func (c *compiler) operand(f Field, column string) string {
 	ident := "`" + column + "`"
 	switch {
+	case f.header:
+		return c.headerValues(f.mapKey)
+	case f.computed != nil:
+		return f.computed(c, ident)
 	case f.mapKey != "":
-		key := c.params.Add("String", strings.ToLower(f.mapKey))
-		return ident + "[arrayFirst(k -> lower(k) = " + key + ", mapKeys(" + ident + "))]"
+		return c.mapValue(ident, f.mapKey)
 	case f.Type == Timestamp:
 		return "toUnixTimestamp64Micro(" + ident + ")"
 	}
 	return ident
 }
 
+// mapValue is the value of a map's key, "" where the map lacks it.
+func (c *compiler) mapValue(ident, name string) string {
+	key := c.params.Add("String", strings.ToLower(name))
+	return ident + "[arrayFirst(k -> lower(k) = " + key + ", mapKeys(" + ident + "))]"
+}
+
 // compare compiles a positive operator.
 func (c *compiler) compare(f Field, operand string, op Op, values []operandValue) string {
-	if f.Type == List {
+	if f.Type == List || f.header {
 		return "arrayExists(x -> " + c.compareAny("x", f, op, values) + ", " + operand + ")"
 	}
 	return c.compareAny(operand, f, op, values)

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"strings"
+	"time"
 
 	"github.com/heplake/heplake/schema"
 )
@@ -38,15 +39,20 @@ type Field struct {
 	Values []string
 
 	columns []string // SQL identifiers; more than one: any of them
-	sqlType string   // of the parameter compared with
-	integer bool
-	signed  bool
-	min     float64
-	max     float64
-	class   bool   // takes 4xx
-	fold    string // "upper", "lower": how values are written
-	mapKey  string // of a map column: the key asked for
-	side    side
+	// computed makes the SQL of a field that no column holds; column is one of
+	// columns, which it is computed of.
+	computed func(c *compiler, column string) string
+	sqlType  string // of the parameter compared with
+	integer  bool
+	signed   bool
+	min      float64
+	max      float64
+	class    bool          // takes 4xx
+	fold     string        // "upper", "lower": how values are written
+	mapKey   string        // of a map column: the key asked for
+	header   bool          // mapKey is a header, which is in raw when it was not kept
+	unit     time.Duration // of a number that is a length of time
+	side     side
 }
 
 // side says which messages have a field at all.
@@ -78,6 +84,7 @@ var aliases = map[string]string{
 	"useragent":     "user_agent", "ua": "user_agent",
 	"srcip": "src_ip", "sourceip": "src_ip", "src": "src_ip", "source": "src_ip",
 	"dstip": "dst_ip", "destinationip": "dst_ip", "destip": "dst_ip", "dst": "dst_ip", "destination": "dst_ip",
+	"b2bcallid": "correlation_id", "b2bid": "correlation_id", "xcallid": "correlation_id", "callidaleg": "correlation_id", "callidbleg": "correlation_id", "xcid": "correlation_id",
 	"srcport": "src_port", "sourceport": "src_port",
 	"dstport": "dst_port", "destinationport": "dst_port", "destport": "dst_port",
 	"protocol": "transport", "proto": "transport",
@@ -94,15 +101,22 @@ var aliases = map[string]string{
 	"cseqmethod": "cseq_method", "cseqnumber": "cseq",
 	"piduser": "pai_user", "paiuser": "pai_user", "pai": "pai_user",
 	"authuser":    "auth_user",
-	"contactuser": "contact_user", "contacthost": "contact_host", "contactip": "contact_host", "contactport": "contact_port",
+	"contactuser": "contact_user", "contacthost": "contact_host", "contactport": "contact_port", "contactdomain": "contact_host",
 	"branch": "via_branch", "viabranch": "via_branch", "via1branch": "via_branch",
-	"viahost": "via_host", "viaip": "via_host", "viaport": "via_port",
+	"viahost": "via_host", "viaip": "originator_ip", "viaport": "via_port",
+	"origip": "originator_ip", "originatorhost": "via_host", "originatorport": "via_port", "origport": "via_port", "originator": "via_host",
+	"requesturi": "ruri_uri", "rurifull": "ruri_uri", "uri": "ruri_uri", "fromfull": "from_uri", "tofull": "to_uri",
+	"diversionuser": "diversion", "divertinguser": "diversion",
+	"authorizationuser": "auth_user", "authname": "auth_user", "username": "auth_user",
+	"passertedidentity": "pai_user", "assertedidentity": "pai_user",
+	"agent": "user_agent", "fromnumber": "from_user", "tonumber": "to_user",
 	"contenttype":  "content_type",
 	"reasonheader": "reason_header", "parseerror": "parse_error",
 	"payload": "raw", "message": "raw", "text": "raw",
 	"timestamp": "time", "date": "time",
+	"q850cause": "q850", "cause": "q850", "sdpbody": "sdp", "body": "raw",
 	"finalstatus": "final_status", "finalreason": "final_reason", "releasedby": "released_by",
-	"duration": "duration_s", "pdd": "pdd_ms", "setuptime": "pdd_ms",
+	"duration": "duration_s", "callduration": "duration_s", "pdd": "pdd_ms", "setuptime": "pdd_ms", "postdialdelay": "pdd_ms",
 	"srd": "srd_ms", "sdd": "sdd_ms", "ringtime": "ring_ms",
 	"mos": "mos_min", "loss": "loss_percent", "jitter": "jitter_ms",
 	"codec": "codecs", "lastseen": "last_seen", "starttime": "start", "endtime": "end",
@@ -139,6 +153,7 @@ func columnField(c schema.Column) (f Field, ok bool) {
 	case "status":
 		f.class = true
 	}
+	f.setUnit()
 	switch c.Name {
 	case "method", "ruri_user", "ruri_domain":
 		f.side = requestSide
@@ -198,8 +213,23 @@ func combined(t *schema.Table) []Field {
 	if t == &schema.SIP {
 		add("user", "User of From, To or the Request-URI.", "from_user", "to_user", "ruri_user")
 		add("domain", "Host of From, To or the Request-URI.", "from_domain", "to_domain", "ruri_domain")
+		add("contact", "User or host of the first Contact.", "contact_user", "contact_host")
+		add("tag", "Tag of From or To.", "from_tag", "to_tag")
+		out = append(out, computedFields()...)
 	}
 	return out
+}
+
+// setUnit notes what a number that is a length of time is counted in, which its
+// name says: such a field takes 30s and 2m as well.
+func (f *Field) setUnit() {
+	switch {
+	case f.Type != Number:
+	case strings.HasSuffix(f.Name, "_ms"):
+		f.unit = time.Millisecond
+	case strings.HasSuffix(f.Name, "_s"):
+		f.unit = time.Second
+	}
 }
 
 // callFields are the figures of a call, which are the columns of the view calls.
@@ -214,6 +244,7 @@ func callFields() []Field {
 		if !f.setKind(c.Kind) {
 			continue
 		}
+		f.setUnit()
 		switch c.Name {
 		case "outcome":
 			f.Values, f.fold = schema.Outcomes(), "lower"

@@ -28,8 +28,10 @@
 //	in, not in        a list in parentheses; on addresses also networks: in 10.0.0.0/8
 //
 // Numbers may be written as status classes where a field is a status: 4xx.
-// Addresses are IPv4 or IPv6. Times are RFC 3339, "2006-01-02 15:04:05" (UTC)
-// or seconds since the epoch.
+// Lengths of time are numbers of their field's unit or have a unit of their own:
+// duration > 1m30s. Addresses are IPv4 or IPv6. Times are RFC 3339, "2006-01-02
+// 15:04:05" (in Params.Zone, UTC unless set), the same with an offset (+01:00) or
+// an IANA name (Europe/Berlin) behind it, or seconds since the epoch.
 //
 // # A value alone
 //
@@ -43,7 +45,13 @@
 // and on calls the figures of a call; Fields lists them. The prefixes sip., net.,
 // data_header. and protocol_header. are ignored, and Homer's names (callid,
 // srcIp, pid_user, …) and other usual ones (source_ip, call-id) are understood.
-// header.NAME is a kept header, hep.NAME a chunk without a column.
+// hep.NAME is a chunk without a column.
+//
+// header.NAME, or header "NAME", is any header of a SIP message, by either form
+// of its name; of one that occurs several times the condition holds when one of
+// its values meets it. ruri_uri, from_uri, to_uri and contact_uri are whole URIs.
+// These, and raw, are looked for in the messages themselves: cheap where other
+// conditions or the window leave few of them.
 package filter
 
 // Bounds of an expression. Beyond them it is refused, with an Error.

@@ -3,8 +3,10 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // compiled is the SQL with the values in place of the placeholders, for reading.
@@ -48,10 +50,16 @@ func TestCompileMessages(t *testing.T) {
 		{`src_ip in (10.0.0.1, 192.168.0.0/16)`, "((src_ip >= <::ffff:192.168.0.0> AND src_ip <= <::ffff:192.168.255.255>) OR src_ip = <::ffff:10.0.0.1>)"},
 		{`dst_ip in 2001:db8::/33`, "(dst_ip >= <2001:db8::> AND dst_ip <= <2001:db8:7fff:ffff:ffff:ffff:ffff:ffff>)"},
 		{`ip != 10.0.0.1`, "(NOT (src_ip = <::ffff:10.0.0.1> OR dst_ip = <::ffff:10.0.0.1>))"},
-		{`header.X-CID = abc`, "headers[arrayFirst(k -> lower(k) = <x-cid>, mapKeys(headers))] = <abc>"},
 		{`hep.vlan = 5`, "hep[arrayFirst(k -> lower(k) = <vlan>, mapKeys(hep))] = <5>"},
 		{`time >= "2026-11-21 10:00:00"`, "toUnixTimestamp64Micro(time) >= <1795255200000000>"},
 		{`time < 2026-11-21T11:00:00+01:00`, "toUnixTimestamp64Micro(time) < <1795255200000000>"},
+		{`time < "2026-11-21 12:00:00.5+01:00"`, "toUnixTimestamp64Micro(time) < <1795258800500000>"},
+		{`time < "2026-07-21 12:00 Europe/Berlin"`, "toUnixTimestamp64Micro(time) < <1784628000000000>"},
+		{`time < "2026-11-21 12:00:00 Europe/Berlin"`, "toUnixTimestamp64Micro(time) < <1795258800000000>"},
+		{`ruri_uri like "sips:%"`, `extract(raw, <^[^ \r\n:]+ +([^ \r\n]+) +SIP/>) LIKE <sips:%>`},
+		{`contact_ip in 10.0.0.0/8`, `(toIPv6OrDefault(extract(contact_host, <^\[?([0-9A-Fa-f:.]+)\]?$>)) >= <::ffff:10.0.0.0> AND toIPv6OrDefault(extract(contact_host, <^\[?([0-9A-Fa-f:.]+)\]?$>)) <= <::ffff:10.255.255.255>)`},
+		{`b2b_callid = x or callid_aleg = y`, "(correlation_id = <x> OR correlation_id = <y>)"},
+		{`tag = x and contact != y`, "((from_tag = <x> OR to_tag = <x>) AND (NOT (contact_user = <y> OR contact_host = <y>)))"},
 		{`time > 1795255200.5`, "toUnixTimestamp64Micro(time) > <1795255200500000>"},
 		// Homer's names and others.
 		{`sip.callid = x and net.srcIp = 10.0.0.1`, "(call_id = <x> AND src_ip = <::ffff:10.0.0.1>)"},
@@ -110,6 +118,13 @@ func TestErrorsNameThePosition(t *testing.T) {
 		{`time > yesterday`, 7, `"yesterday"`, "a time such as"},
 		{`x.y = 5`, 0, `"x.y"`, "a field of a message"},
 		{`= 5`, 0, `"="`, "a field"},
+		{`header "" = 5`, 7, `the string ""`, "the name of a header"},
+		{`header = 5`, 0, `"header"`, "a field of a message"},
+		{`header "X" "Y"`, 11, `the string "Y"`, "an operator"},
+		{`header "X"`, 10, "the end", "an operator"},
+		{`header "X" > 5`, 11, ">", "one of = like ~ in"},
+		{`time > "2026-11-21 12:00 Mars/Olympus"`, 7, "Mars/Olympus", "an IANA time zone"},
+		{`contact_ip = pbx.example.com`, 13, `"pbx.example.com"`, "an IP address"},
 		{"äöü = 5", 0, `"äöü"`, "a field"},
 		{`from_user = "ä" and status = x`, 30, `"x"`, "a status code"},
 		{strings.Repeat("(", MaxDepth+1) + "x", MaxDepth, `"("`, "at most 64 parentheses"},
@@ -169,6 +184,8 @@ func TestCompileCalls(t *testing.T) {
 		{"not (from_user = a and duration_s > 5)", "(NOT (m0 AND ifNull(duration_s > <5>, 0)))", []string{"from_user = <a>"}, "1"},
 		{"mos < 3.5 and codec = PCMU", "(ifNull(mos_min < <3.5>, 0) AND arrayExists(x -> x = <PCMU>, codecs))", nil, "1"},
 		{"final_status = 5xx and released_by = Network", "(ifNull((final_status >= <500> AND final_status <= <599>), 0) AND ifNull(released_by = <network>, 0))", nil, "1"},
+		{"duration > 1m30s and pdd < 2.5s", "(ifNull(duration_s > <90>, 0) AND ifNull(pdd_ms < <2500>, 0))", nil, "1"},
+		{"ruri_uri = x and status = 486", "(m0 AND m1)", []string{`extract(raw, <^[^ \r\n:]+ +([^ \r\n]+) +SIP/>) = <x>`, "status = <486>"}, `extract(raw, <^[^ \r\n:]+ +([^ \r\n]+) +SIP/>) = <x>`},
 		{"call_id = x and status = 200", "m0", []string{"(call_id = <x> AND status = <200>)"}, "(call_id = <x> AND status = <200>)"},
 	} {
 		var p Params
@@ -198,6 +215,61 @@ func TestCompileCalls(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Pos != 27 || !strings.Contains(e.Expected, "one of answered, failed") {
 		t.Errorf("an unknown outcome: %v", err)
+	}
+}
+
+// TestTimesInAZone reads times without a zone where Params.Zone says.
+func TestTimesInAZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]int64{
+		"2026-07-21 12:00":           1784628000000000,
+		"2026-11-21":                 1795215600000000,
+		"2026-11-21T11:00:00Z":       1795258800000000,
+		"1795258800":                 1795258800000000,
+		"2026-11-21 06:00 US/Hawaii": 1795276800000000,
+	} {
+		p := Params{Zone: berlin}
+		if _, err := Messages.Compile(`time > "`+in+`"`, &p); err != nil || p.args[0].Value != want {
+			t.Errorf("%s is %v, want %d; %v", in, p.args, want, err)
+		}
+	}
+}
+
+// TestHeaderPatterns reads headers and URIs out of a message as the SQL does.
+func TestHeaderPatterns(t *testing.T) {
+	const message = "INVITE sip:bob@b.example;user=phone SIP/2.0\r\nv: SIP/2.0/UDP a;branch=1\r\nVIA  :SIP/2.0/UDP b;branch=2\r\n" +
+		"f: \"A \\\"x\\\" <y>\" <sip:alice@a.example;x=1>;tag=1\r\nTo: sip:bob@b.example;tag=2\r\nSubject: one\r\n\t two\r\nX-Empty:\r\n" +
+		"m: Bob Smith\r\n <sip:bob@10.0.0.1:5062>\r\nX-Last: z\r\n"
+	for name, want := range map[string]string{
+		"Via": "SIP/2.0/UDP a;branch=1|SIP/2.0/UDP b;branch=2", "v": "SIP/2.0/UDP a;branch=1|SIP/2.0/UDP b;branch=2",
+		"subject": "one\r\n\t two", "X-Empty": "", "x-last": "z", "X-Las": "-", "Last": "-", "X.Last": "-",
+	} {
+		var got []string
+		for _, m := range regexp.MustCompile(headerPattern(name)).FindAllStringSubmatch(message, -1) {
+			got = append(got, m[1])
+		}
+		if joined := strings.Join(got, "|"); joined != want && (want != "-" || got != nil) {
+			t.Errorf("%s: %q, want %q", name, joined, want)
+		}
+	}
+	for name, want := range map[string]string{"From": "sip:alice@a.example;x=1", "To": "sip:bob@b.example", "Contact": "sip:bob@10.0.0.1:5062"} {
+		bracketed, bare := uriPatterns(name)
+		m := regexp.MustCompile(bracketed).FindStringSubmatch(message)
+		if m == nil {
+			m = regexp.MustCompile(bare).FindStringSubmatch(message)
+		}
+		if m == nil || m[1] != want {
+			t.Errorf("%s: %q, want %q", name, m, want)
+		}
+	}
+	if m := regexp.MustCompile(requestLine).FindStringSubmatch(message); m == nil || m[1] != "sip:bob@b.example;user=phone" {
+		t.Errorf("request line: %q", m)
+	}
+	if m := regexp.MustCompile(requestLine).FindStringSubmatch("SIP/2.0 200 OK\r\n"); m != nil {
+		t.Errorf("status line: %q", m)
 	}
 }
 

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -10,6 +11,9 @@ import (
 // Params gathers the values of a query, which travel apart from its text. The
 // zero value is ready for use; several expressions may share one.
 type Params struct {
+	// Zone is where times are that an expression writes without a zone; nil is UTC.
+	Zone *time.Location
+
 	args []driver.NamedValue
 }
 
@@ -32,5 +36,5 @@ func (p *Params) Args() []any {
 
 // Clone returns a copy to which values can be added without changing p.
 func (p *Params) Clone() *Params {
-	return &Params{args: append([]driver.NamedValue(nil), p.args...)}
+	return &Params{Zone: p.Zone, args: append([]driver.NamedValue(nil), p.args...)}
 }

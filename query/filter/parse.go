@@ -173,6 +173,17 @@ func (p *parser) condition(subject token) (Node, *Error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
+	header := p.tok.kind == tokString && isHeaderWord(subject)
+	if header {
+		// header "X-Name" is header.X-Name, for names that no bare word can hold.
+		if p.tok.text == "" {
+			return nil, p.fail("the name of a header")
+		}
+		subject.text += "." + p.tok.text
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
 	opTok := p.tok
 	op, negated, found := Op(0), false, false
 	if opTok.keyword("not") {
@@ -197,7 +208,7 @@ func (p *parser) condition(subject token) (Node, *Error) {
 	case negated:
 		op = NotIn
 	case !found:
-		if subject.kind == tokWord && wantsOperator(subject.text) {
+		if subject.kind == tokWord && (header || wantsOperator(subject.text)) {
 			return nil, p.fail(expectedOp)
 		}
 		return &Text{Value: Value{Text: subject.text, At: subject.pos, Quoted: subject.kind == tokString}}, nil
@@ -212,6 +223,9 @@ func (p *parser) condition(subject token) (Node, *Error) {
 	cond := &Cond{Field: subject.text, At: subject.pos, Op: op, OpPos: opTok.pos, Values: values}
 	return cond, p.advance()
 }
+
+// isHeaderWord reports whether the token says that a header's name follows.
+func isHeaderWord(t token) bool { return t.keyword("header") || t.keyword("headers") }
 
 // values reads what stands right of an operator. The token looked at is then
 // its last one.

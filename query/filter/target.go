@@ -80,6 +80,7 @@ func (t *Target) lookup(name string) (Field, bool) {
 			return Field{}, false
 		}
 		f := Field{Name: name, Doc: c.Doc, Scope: Record, columns: []string{c.Name}, mapKey: name[i+1:]}
+		f.header = c.Name == "headers"
 		return f, f.setKind(c.Kind)
 	}
 	key := fold(name)

@@ -17,14 +17,14 @@ type operandValue struct {
 }
 
 // checkCond checks that the (positive) operator and the values suit the field.
-func checkCond(n *Cond, f Field, op Op) ([]operandValue, *Error) {
+func checkCond(n *Cond, f Field, op Op, zone *time.Location) ([]operandValue, *Error) {
 	if err := checkOp(n, f, op); err != nil {
 		return nil, err
 	}
 	out := make([]operandValue, len(n.Values))
 	for i, v := range n.Values {
 		var expected string
-		out[i], expected = convert(f, op, v)
+		out[i], expected = convert(f, op, v, zone)
 		if expected != "" {
 			got := excerpt(v.Text)
 			if v.Quoted {
@@ -61,14 +61,14 @@ func checkOp(n *Cond, f Field, op Op) *Error {
 
 // convert checks and converts one value; expected is what would have been
 // right, "" when it is.
-func convert(f Field, op Op, v Value) (out operandValue, expected string) {
+func convert(f Field, op Op, v Value, zone *time.Location) (out operandValue, expected string) {
 	switch f.Type {
 	case Number:
 		return number(f, op, v.Text)
 	case Address:
 		return address(v.Text)
 	case Timestamp:
-		return timestamp(v.Text)
+		return timestamp(v.Text, zone)
 	}
 	text := v.Text
 	switch {
@@ -115,6 +115,11 @@ func contains(list []string, s string) bool {
 }
 
 func number(f Field, op Op, s string) (out operandValue, expected string) {
+	if f.unit != 0 && !f.integer {
+		if d, err := time.ParseDuration(s); err == nil {
+			return operandValue{low: float64(d) / float64(f.unit)}, ""
+		}
+	}
 	if f.class && len(s) == 3 && s[0] >= '1' && s[0] <= '6' && strings.EqualFold(s[1:], "xx") {
 		if op != Eq && op != In {
 			return out, "a number after " + op.String()
@@ -125,6 +130,9 @@ func number(f Field, op Op, s string) (out operandValue, expected string) {
 	if !f.integer {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < f.min || v > f.max {
+			if f.unit != 0 {
+				return out, "a number, or a length of time such as 30s or 1m30s,"
+			}
 			return out, "a number"
 		}
 		return operandValue{low: v}, ""
@@ -181,19 +189,41 @@ func bounds(p netip.Prefix) (low, high string) {
 	return mapped(first), netip.AddrFrom16(last).String()
 }
 
-// timeLayouts are the ways of writing a time; without a zone it is UTC.
+// timeLayouts are the ways of writing a time.
 var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04", "2006-01-02",
+	time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
 }
 
-func timestamp(s string) (out operandValue, expected string) {
+// timestamp reads a time. One without an offset is in the zone whose IANA name
+// stands behind it, else in zone.
+func timestamp(s string, zone *time.Location) (out operandValue, expected string) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	text := s
+	if i := strings.LastIndexByte(s, ' '); i > 0 && len(s) < maxTime && isLetter(s[i+1:]) {
+		named, err := time.LoadLocation(s[i+1:])
+		if err != nil {
+			return out, "an IANA time zone such as Europe/Berlin behind the time"
+		}
+		text, zone = strings.TrimRight(s[:i], " "), named
+	}
 	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return operandValue{low: t.UnixMicro()}, ""
 		}
 	}
 	if v, err := strconv.ParseFloat(s, 64); err == nil && v >= 0 && v < 1e12 {
 		return operandValue{low: int64(v * 1e6)}, ""
 	}
-	return out, `a time such as "2006-01-02 15:04:05" or seconds since the epoch`
+	return out, `a time such as "2006-01-02 15:04:05" (with Europe/Berlin or +01:00 behind it where need be) or seconds since the epoch`
+}
+
+// maxTime bounds the text of a time.
+const maxTime = 100
+
+// isLetter reports whether s begins with a letter, as the names of zones do.
+func isLetter(s string) bool {
+	return s != "" && (s[0]|0x20) >= 'a' && (s[0]|0x20) <= 'z'
 }
