@@ -66,8 +66,10 @@ type Opening struct {
 	ToUser, ToDomain     string
 	RuriUser, RuriDomain string
 	PAIUser, Diversion   string
-	ContactUser          string
-	Src, Dst             netip.AddrPort
+	// ContactUser, ContactHost and ContactPort are of its first Contact.
+	ContactUser, ContactHost string
+	ContactPort              uint16
+	Src, Dst                 netip.AddrPort
 	Transport            string
 	UserAgent            string
 }
@@ -81,10 +83,15 @@ type Leg struct {
 	// the values of Session-ID, P-Charging-Vector's icid and further configured
 	// headers, and other Call-IDs its messages name (X-CID, Replaces, …).
 	LinkIDs []string
-	// Opening is of the first request that could have opened it, by time.
+	// Opening is of the request that could have opened it: one on its first hop
+	// (its bottom-most Via names the packet's sender) if there is any, and the
+	// first by time of these.
 	Opening Opening
 	// Events in any order, repeated or not.
 	Events []Event
+	// Addresses are those that the hashes Src and Dst of events stand for, at
+	// least of requests that could have opened the leg.
+	Addresses map[uint32]netip.AddrPort
 	// First and Last are the times of its first and last message; Messages counts
 	// them all, copies by several agents included.
 	First, Last time.Time
@@ -100,12 +107,15 @@ type Leg struct {
 	UserAgents, Nodes []string
 	// MediaAddresses are the addresses its SDP announced, as "ip:port".
 	MediaAddresses []string
-	Quality        Quality
+	// Quality has the sums of its quality reports by who sent them, in any order.
+	Quality []Quality
 }
 
-// Quality sums up the quality reports of a leg. A count of 0 means that nothing
-// was reported.
+// Quality sums up the quality reports that one address sent: what it says of
+// the streams that it received. A count of 0 means that nothing was reported.
 type Quality struct {
+	// From is the sender of the packets that carried the reports.
+	From           netip.AddrPort
 	MOSMin, MOSSum float64
 	MOSCount       uint64
 	// LossSum is of shares 0 to 1, JitterSum of ms, RTTSum of ms.
