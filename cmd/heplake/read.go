@@ -80,6 +80,9 @@ Exit code 3 says that nothing was found.`,
 			if len(args) == 1 {
 				o.Filter = args[0]
 			}
+			if o.Live && !cmd.Flags().Changed("since") {
+				o.Since = "1m"
+			}
 			return found(cli.Search(cmd.Context(), d, o))
 		},
 	}
@@ -88,6 +91,7 @@ Exit code 3 says that nothing was found.`,
 	f.StringVar(&o.Since, "since", "1h", "begin: 90s, 1h, 7d ago, today, yesterday, or a time")
 	f.StringVar(&o.Until, "until", "", "end, likewise (default: now)")
 	f.IntVar(&o.Limit, "limit", 50, "how many calls at most")
+	f.BoolVar(&o.Live, "live", false, "go on: show calls as they appear and change, until Ctrl-C (with --since 1m if not said)")
 	f.StringVarP(&o.Format, "output", "o", "table", "table, json or csv")
 	return cmd
 }
@@ -120,6 +124,7 @@ Call-ID is given. A correlation id will do as well.`,
 	r.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.Format, "output", "o", "text", "text, json or svg")
+	f.BoolVarP(&o.Follow, "follow", "f", false, "go on: show messages as they come, until the call is over or Ctrl-C")
 	f.BoolVar(&o.Raw, "raw", false, "show each message whole below its row (text)")
 	f.StringVar(&o.Time, "time", "delta", "delta, absolute or offset: what the time column shows")
 	f.StringVar(&o.Theme, "theme", "auto", "auto, light or dark (svg)")

@@ -111,8 +111,18 @@ func (c *Client) Calls(ctx context.Context, r CallsRequest) (*CallsAnswer, []byt
 // Flow returns the ladder of the call that a Call-ID belongs to, and the answer
 // as the API wrote it. An unknown Call-ID is ErrNotFound.
 func (c *Client) Flow(ctx context.Context, callID string) (*query.Flow, []byte, error) {
+	return c.FlowSince(ctx, callID, time.Time{})
+}
+
+// FlowSince is Flow of a call that began then, or a little before: the API need
+// not search all that it has. The answer is whole all the same.
+func (c *Client) FlowSince(ctx context.Context, callID string, start time.Time) (*query.Flow, []byte, error) {
+	q := url.Values{}
+	if !start.IsZero() {
+		q.Set("from", start.UTC().Format(time.RFC3339Nano))
+	}
 	var f query.Flow
-	raw, err := c.byCallID(ctx, "flow", callID, &f)
+	raw, err := c.byCallID(ctx, "flow", callID, q, &f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,18 +133,18 @@ func (c *Client) Flow(ctx context.Context, callID string) (*query.Flow, []byte, 
 // the answer as the API wrote it. An unknown Call-ID is ErrNotFound.
 func (c *Client) Quality(ctx context.Context, callID string) (*query.Quality, []byte, error) {
 	var q query.Quality
-	raw, err := c.byCallID(ctx, "quality", callID, &q)
+	raw, err := c.byCallID(ctx, "quality", callID, nil, &q)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &q, raw, nil
 }
 
-func (c *Client) byCallID(ctx context.Context, what, callID string, into any) ([]byte, error) {
+func (c *Client) byCallID(ctx context.Context, what, callID string, q url.Values, into any) ([]byte, error) {
 	if callID == "" {
 		return nil, fmt.Errorf("%s: which Call-ID?", what)
 	}
-	raw, err := c.get(ctx, "/api/v1/"+what+"/"+escapeSegment(callID), nil, into)
+	raw, err := c.get(ctx, "/api/v1/"+what+"/"+escapeSegment(callID), q, into)
 	var p *problem
 	switch {
 	case errors.As(err, &p) && p.Status == http.StatusNotFound && p.isProblem:
@@ -212,7 +222,18 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Status    int    `json:"status"`
 	RequestID string `json:"request_id"`
+	Column    int    `json:"column"`
 	isProblem bool
+}
+
+// FilterColumn is where in the filter an error of Calls is, in characters from 1;
+// 0 when it is about something else.
+func FilterColumn(err error) int {
+	var p *problem
+	if errors.As(err, &p) {
+		return p.Column
+	}
+	return 0
 }
 
 func readProblem(resp *http.Response, body []byte) *problem {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type SearchOptions struct {
 	Limit        int
 	Format       string    // table, json or csv; "" is table
 	Now          time.Time // what "1h" counts from; zero is the present
+	// Live goes on: calls as they appear and change, the newest at the bottom.
+	Live     bool
+	Interval time.Duration // of asking the API when Live; zero is a second
 }
 
 // Search writes the calls that match. Without a match it writes what the format
@@ -43,6 +47,15 @@ func Search(ctx context.Context, d Display, o SearchOptions) error {
 	}
 	if !r.From.IsZero() && !r.To.IsZero() && !r.From.Before(r.To) {
 		return fmt.Errorf("--until (%s) is not after --since (%s)", r.To.In(d.zone()).Format(time.DateTime), r.From.In(d.zone()).Format(time.DateTime))
+	}
+	if o.Live {
+		switch {
+		case format == "csv":
+			return errors.New("--live writes -o table or json")
+		case !r.To.IsZero():
+			return errors.New("--live has no end: leave out --until")
+		}
+		return live(ctx, d, o, format, r.From)
 	}
 	answer, raw, err := o.Client.Calls(ctx, r)
 	if err != nil {
@@ -77,6 +90,10 @@ type FlowOptions struct {
 	Raw    bool   // text: every message below its row
 	Time   string // delta, absolute or offset; "" is delta
 	Theme  string // svg: auto, light or dark; "" is auto
+	// Follow goes on: messages as they come, until the call is over.
+	Follow   bool
+	Interval time.Duration // of asking the API when Follow; zero is a second
+	Settle   time.Duration // how long the end of a call is waited after; zero is 5 s
 }
 
 // Flow writes the ladder of a call, all its legs.
@@ -93,11 +110,19 @@ func Flow(ctx context.Context, d Display, o FlowOptions) error {
 	if err != nil {
 		return err
 	}
+	times := map[string]ladder.TimeMode{"delta": ladder.TimeDelta, "absolute": ladder.TimeAbsolute, "offset": ladder.TimeOffset}[mode]
+	text := ladder.TextOptions{Width: d.Width, Color: d.Color, ASCII: d.ASCII, Raw: o.Raw, Time: times, Zone: d.zone()}
+	if o.Follow {
+		if format == "svg" {
+			return errors.New("--follow writes -o text or json")
+		}
+		text.Even = true
+		return follow(ctx, o, &follower{d: d, o: o, text: text, json: format == "json"})
+	}
 	f, raw, err := o.Client.Flow(ctx, o.CallID)
 	if err != nil {
 		return err
 	}
-	times := map[string]ladder.TimeMode{"delta": ladder.TimeDelta, "absolute": ladder.TimeAbsolute, "offset": ladder.TimeOffset}[mode]
 	switch format {
 	case "json":
 		return writeJSON(d, raw)
@@ -105,7 +130,7 @@ func Flow(ctx context.Context, d Display, o FlowOptions) error {
 		themes := map[string]ladder.Theme{"auto": ladder.ThemeAuto, "light": ladder.ThemeLight, "dark": ladder.ThemeDark}
 		return ladder.SVG(d.Out, f, ladder.SVGOptions{Theme: themes[theme], Time: times, Zone: d.zone()})
 	}
-	return ladder.Text(d.Out, f, ladder.TextOptions{Width: d.Width, Color: d.Color, ASCII: d.ASCII, Raw: o.Raw, Time: times, Zone: d.zone()})
+	return ladder.Text(d.Out, f, text)
 }
 
 // QualityOptions are the flags of heplake quality.

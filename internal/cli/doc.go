@@ -6,4 +6,7 @@
 // Formats of a search: "table" for people; "json", the API's own document
 // ({"calls":[…],"truncated":…}), so that a script written for one works with
 // the other; "csv", RFC 4180 with a header line and every column.
+//
+// A search that is watched (Live) and a call that is followed (Follow) ask the
+// API again and again for what is new; as JSON they write a value on each line.
 package cli

@@ -17,6 +17,7 @@ type Drawing struct{ t *text }
 type Mark struct {
 	Cursor bool // it has the cursor
 	Chosen bool // it is one of those that something is to be done with
+	Clock  bool // it shows the time of day, whatever the others show
 }
 
 // Draw lays a flow out. The options' zero values are those of Text.

@@ -77,11 +77,11 @@ func (p pen) label(r *row, room int) []segment {
 
 func (t *text) row(i int, mark Mark) {
 	r := &t.m.rows[i]
-	if r.gap > 0 {
+	if r.gap > 0 && !mark.Clock {
 		t.gap(r.gap)
 	}
 	var l line
-	t.time(&l, i)
+	t.time(&l, i, mark.Clock)
 	if mark.Chosen {
 		l.put(timeWidth, t.p.g.chosen, termtext.YellowBold)
 	}
@@ -165,13 +165,13 @@ func (t *text) lifelines(l *line, glyph string) {
 
 // time writes the time column; a delta that a reader should not overlook
 // stands out.
-func (t *text) time(l *line, i int) {
+func (t *text) time(l *line, i int, clockTime bool) {
 	r := &t.m.rows[i]
 	at := r.item.Time
 	clock := at.In(t.o.Zone).Format("15:04:05.000")
 	first := t.m.rows[0].item.Time
 	switch {
-	case t.o.Time == TimeAbsolute:
+	case clockTime || t.o.Time == TimeAbsolute:
 		l.put(0, clock, termtext.Plain)
 		return
 	case t.o.Time == TimeOffset:
