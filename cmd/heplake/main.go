@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&g.configPath, "config", "", "settings file (default heplake.yaml here, if there is one)")
 	root.AddCommand(
 		newServe(g), newIngest(g), newAPI(g), newClickHouse(g), newMigrate(g), newReplay(), newCapture(), newPipe(), newDecode(),
-		newSearch(), newFlow(), newQuality(), newVersion(),
+		newSearch(), newFlow(), newQuality(), newTop(), newVersion(),
 	)
 	return root
 }
@@ -85,7 +85,7 @@ func (g *global) settings() (config.Config, *slog.Logger, error) {
 	log := newLogger(c.Log)
 	slog.SetDefault(log)
 	for _, name := range unknown {
-		if !strings.HasPrefix(name, "HEPLAKE_TEST_") && name != envAPI {
+		if !strings.HasPrefix(name, "HEPLAKE_TEST_") && name != envAPI && name != envMetrics {
 			log.Warn("environment variable looks like a setting but is none", "name", name)
 		}
 	}
