@@ -10,17 +10,35 @@ import (
 // column names, operators and placeholders. It is "1" for a nil node. The error
 // is an *Error.
 func (t *Target) Compile(input string, params *Params) (string, error) {
+	plan, err := t.CompileRows(input, params)
+	if err != nil {
+		return "", err
+	}
+	return plan.Where, nil
+}
+
+// RowPlan is an expression about single rows, compiled.
+type RowPlan struct {
+	// Where is the condition; "1" for an empty expression.
+	Where string
+	// ByID says that the condition demands a certain Call-ID or correlation id,
+	// which the tables' indexes find wherever it is.
+	ByID bool
+}
+
+// CompileRows is Compile, and says as well how the condition is best looked for.
+func (t *Target) CompileRows(input string, params *Params) (RowPlan, error) {
 	node, err := Parse(input)
 	if err != nil || node == nil {
-		return "1", err
+		return RowPlan{Where: "1"}, err
 	}
 	c := compiler{target: t, params: params}
 	sql, e := c.row(node)
 	if e != nil {
 		e.Input = input
-		return "", e
+		return RowPlan{}, e
 	}
-	return sql, nil
+	return RowPlan{Where: sql, ByID: c.score(node) == scoreID}, nil
 }
 
 type compiler struct {

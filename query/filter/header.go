@@ -62,8 +62,9 @@ const headEnd = "\r\n\r\n"
 // kept, and those of the message; a list of "" when there are none.
 func (c *compiler) headerValues(name string) string {
 	kept := "arrayFilter(x -> notEmpty(x), array(" + c.mapValue("`headers`", name) + "))"
-	found := "arrayMap(x -> trimRight(x), extractAll(substringIndex(`raw`, " + c.params.Add("String", headEnd) + ", 1), " +
-		c.params.Add("String", headerPattern(name)) + "))"
+	end := c.params.Add("String", headEnd)
+	head := "substring(`raw`, 1, position(concat(`raw`, " + end + "), " + end + "))"
+	found := "arrayMap(x -> trimRight(x), extractAll(" + head + ", " + c.params.Add("String", headerPattern(name)) + "))"
 	all := "arrayConcat(" + kept + ", " + found + ")"
 	return "if(empty(" + all + "), array(" + c.params.Add("String", "") + "), " + all + ")"
 }

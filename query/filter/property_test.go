@@ -14,7 +14,7 @@ var sqlToken = regexp.MustCompile("^(?:" + strings.Join([]string{
 	"`([a-z0-9_]+)`",                 // a column
 	`\{p([0-9]+):([A-Za-z0-9()]+)\}`, // a placeholder
 	`(?:AND|OR|NOT|IN|LIKE)\b`,       // keywords
-	`(?:match|if|ifNull|lower|arrayExists|arrayFirst|mapKeys|toUnixTimestamp64Micro|array|arrayConcat|arrayFilter|arrayMap|empty|notEmpty|extract|extractAll|substringIndex|toIPv6OrDefault|trimRight)\(`, // functions
+	`(?:match|if|ifNull|lower|arrayExists|arrayFirst|mapKeys|toUnixTimestamp64Micro|array|arrayConcat|arrayFilter|arrayMap|empty|notEmpty|extract|extractAll|substring|position|concat|toIPv6OrDefault|trimRight)\(`, // functions
 	`k -> |x -> |\bk\b|\bx\b`,      // lambdas
 	`m[0-9]+\b`,                    // messages of a call plan
 	`[01]\b`,                       // constants
