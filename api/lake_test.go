@@ -1,28 +1,20 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/heplake/heplake/ingest"
-	"github.com/heplake/heplake/ingest/insert"
-	"github.com/heplake/heplake/ingest/spool"
-	"github.com/heplake/heplake/internal/captures"
 	"github.com/heplake/heplake/internal/chtest"
+	"github.com/heplake/heplake/internal/laketest"
 	"github.com/heplake/heplake/query"
-	"github.com/heplake/heplake/schema"
-	"github.com/heplake/heplake/schema/migrate"
 )
 
 func TestMain(m *testing.M) { chtest.Main(m) }
@@ -39,19 +31,9 @@ type lake struct {
 // pipeline has put these captures.
 func open(t *testing.T, names ...string) *lake {
 	t.Helper()
-	address := chtest.Database(t)
-	l := &lake{db: chtest.Dial(t, address), name: chtest.Name(t, address), registry: prometheus.NewRegistry()}
-	plan, err := migrate.Plan(t.Context(), l.db, schema.Options{Database: l.name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := migrate.Apply(t.Context(), l.db, plan); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		l.load(t, name)
-	}
-	store, err := query.Open(t.Context(), query.Options{URL: address})
+	data := laketest.Open(t, names...)
+	l := &lake{db: data.DB, name: data.Name, registry: prometheus.NewRegistry()}
+	store, err := query.Open(t.Context(), query.Options{URL: data.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,45 +55,6 @@ func serve(t *testing.T, c Config) string {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return srv.URL
-}
-
-// load sends a capture through the pipeline and waits until it is stored.
-func (l *lake) load(t *testing.T, name string) {
-	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := ingest.New(ingest.Config{
-		UDP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
-		BatchRows: 100_000, BatchAge: 50 * time.Millisecond, BatchBytes: 64 << 20, Inserters: 1, Tenant: "default",
-		CorrelationHeaders: []string{"X-CID"}, TimeAhead: 10 * 365 * 24 * time.Hour, TimeBehind: 10 * 365 * 24 * time.Hour,
-	}, sp, insert.New(l.db, l.name, time.Minute), log)
-	if err := p.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.Dial("udp", p.Addrs()["udp"].String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	for i, packet := range captures.Read(t, captures.Path(name+".pcap")) {
-		if _, err := conn.Write(packet.Payload); err != nil {
-			t.Fatal(err)
-		}
-		for p.Books().Total() <= uint64(i) { // no faster than the kernel's buffer empties
-			time.Sleep(time.Millisecond)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := p.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if b := p.Books(); b.Lost() != 0 || b.Waiting != 0 {
-		t.Fatalf("loading lost %d packets, %d wait", b.Lost(), b.Waiting)
-	}
 }
 
 // reply is an answer of the API.

@@ -51,8 +51,8 @@ func Open(t testing.TB, names ...string) *Lake {
 	return l
 }
 
-// load sends captures of UDP senders through a pipeline, and waits until they
-// are stored.
+// load sends captures through a pipeline over the transport they were made
+// with, and waits until they are stored.
 func (l *Lake) load(t testing.TB, names []string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -62,32 +62,15 @@ func (l *Lake) load(t testing.TB, names []string) {
 	}
 	const decade = 10 * 365 * 24 * time.Hour // captures keep their times
 	p := ingest.New(ingest.Config{
-		UDP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
+		UDP: "127.0.0.1:0", TCP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 100, IdleTimeout: time.Minute,
 		BatchRows: 100_000, BatchAge: 50 * time.Millisecond, BatchBytes: 64 << 20, Inserters: 1, Tenant: "default",
-		CorrelationHeaders: []string{"X-CID", "Session-ID"}, TimeAhead: decade, TimeBehind: decade,
+		CorrelationHeaders: []string{"X-CID", "Session-ID"}, SIPHeaders: []string{"X-CID"}, TimeAhead: decade, TimeBehind: decade,
 	}, sp, insert.New(l.DB, l.Name, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("udp", p.Addrs()["udp"].String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	sent := uint64(0)
 	for _, name := range names {
-		for _, packet := range captures.Read(t, captures.Path(name+".pcap")) {
-			if packet.Transport != "udp" {
-				t.Fatalf("%s: not all of it is UDP", name)
-			}
-			if _, err := conn.Write(packet.Payload); err != nil {
-				t.Fatal(err)
-			}
-			sent++
-		}
-		for p.Books().Total() < sent { // no faster than the kernel's buffer empties
-			time.Sleep(time.Millisecond)
-		}
+		send(t, p, captures.Read(t, captures.Path(name+".pcap")))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -96,5 +79,44 @@ func (l *Lake) load(t testing.TB, names []string) {
 	}
 	if b := p.Books(); b.Lost() != 0 || b.Waiting != 0 {
 		t.Fatalf("loading lost %d packets, %d wait", b.Lost(), b.Waiting)
+	}
+}
+
+// burst is how many datagrams are under way at a time: fewer than the smallest
+// usual buffer of a socket holds.
+const burst = 32
+
+// send sends the packets of one capture and waits until the pipeline has them.
+func send(t testing.TB, p *ingest.Pipeline, packets []captures.Packet) {
+	t.Helper()
+	transport := packets[0].Transport
+	conn, err := net.Dial(transport, p.Addrs()[transport].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	before := p.Books().Total()
+	for i, packet := range packets {
+		if packet.Transport != transport {
+			t.Fatal("a capture of several transports")
+		}
+		if _, err := conn.Write(packet.Payload); err != nil {
+			t.Fatal(err)
+		}
+		for transport == "udp" && p.Books().Total()+burst <= before+uint64(i) { // no faster than the kernel's buffer empties
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if transport == "udp" {
+		for p.Books().Total() < before+uint64(len(packets)) {
+			time.Sleep(time.Millisecond)
+		}
+		return
+	}
+	// A stream's packets are counted as they are found in it, the last when it ends.
+	_ = conn.Close()
+	for seen := before; seen == before || p.Books().Total() != seen; {
+		seen = p.Books().Total()
+		time.Sleep(50 * time.Millisecond)
 	}
 }
