@@ -61,7 +61,9 @@ const (
 // Opening is what the request that opened a leg said.
 type Opening struct {
 	// Time is that of the request; zero when none was seen.
-	Time                 time.Time
+	Time time.Time
+	// Method is its method as written.
+	Method               string
 	FromUser, FromDomain string
 	ToUser, ToDomain     string
 	RuriUser, RuriDomain string
@@ -70,8 +72,8 @@ type Opening struct {
 	ContactUser, ContactHost string
 	ContactPort              uint16
 	Src, Dst                 netip.AddrPort
-	Transport            string
-	UserAgent            string
+	Transport                string
+	UserAgent                string
 }
 
 // Leg is what is known of one Call-ID of a tenant.
