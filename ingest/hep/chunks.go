@@ -44,6 +44,9 @@ func (d *Decoder) decodeChunks(dst *Packet, b []byte) error {
 		off    = headerLen
 		reason string
 	)
+	if !d.forgivingOnly {
+		off = dst.usualChunks(b, &addr)
+	}
 	for len(b)-off >= chunkHeaderLen {
 		key := be32(b[off:]) // vendor and type; vendor 0 leaves the type
 		n := int(be16(b[off+4:]))

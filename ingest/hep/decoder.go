@@ -20,6 +20,9 @@ type Decoder struct {
 
 	inflate inflater
 	err     Error
+	// forgivingOnly leaves the usual chunks to the forgiving code as well, for
+	// tests that compare the two.
+	forgivingOnly bool
 }
 
 // Decode decodes the HEP message b into dst, which it resets first.
