@@ -127,7 +127,7 @@ type nameAddr struct {
 func splitNameAddr(v []byte, list bool) (a nameAddr) {
 	a.params.list = list
 	v = trimLeft(v)
-	open := -1
+	var open int
 	switch {
 	case len(v) == 0:
 		a.bad = true

@@ -10,8 +10,9 @@ const (
 
 // bodyWalker looks for session descriptions and ISUP in a body.
 type bodyWalker struct {
-	m     *Message
-	parts int
+	m             *Message
+	parts         int
+	forgivingOnly bool // see Scanner
 }
 
 // part reads one body or body part of the given Content-Type. cut says that it
@@ -20,10 +21,11 @@ func (w *bodyWalker) part(contentType, b []byte, depth int, cut bool) {
 	m := w.m
 	switch {
 	case isMediaType(contentType, "application/sdp"), len(contentType) == 0 && bytes.HasPrefix(b, []byte("v=0")):
-		if !m.SDP.Has && !m.SDP.parse(b, cut) {
+		if !m.SDP.Has && !m.SDP.parse(b, cut, w.forgivingOnly) {
 			m.Errs |= BadSDP
 		}
 	case isMediaType(contentType, "application/isup"):
+		m.rare = true
 		if !m.ISUP.Has && !m.ISUP.parse(b) {
 			m.Errs |= BadISUP
 		}
@@ -135,6 +137,9 @@ func cutDelimiter(b, boundary []byte) (part, rest []byte, last, found bool) {
 // isMediaType reports whether a Content-Type is the wanted type, which is in
 // lower case, whatever its parameters.
 func isMediaType(contentType []byte, want string) bool {
+	if string(contentType) == want {
+		return true
+	}
 	if !hasPrefixFold(contentType, want) {
 		return false
 	}

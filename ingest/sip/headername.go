@@ -33,51 +33,6 @@ const (
 	hVia
 )
 
-// usualHeader recognises, at the start of a line, the headers that nearly every
-// message has, spelled as the RFCs do and followed by their colon. n is the
-// name's length, 0 for all others, which headerOf is for.
-func usualHeader(b []byte) (id headerID, n int) {
-	if len(b) < 16 {
-		return hOther, 0
-	}
-	switch b[0] {
-	case 'V':
-		if string(b[:4]) == "Via:" {
-			return hVia, 3
-		}
-	case 'F':
-		if string(b[:5]) == "From:" {
-			return hFrom, 4
-		}
-	case 'T':
-		if string(b[:3]) == "To:" {
-			return hTo, 2
-		}
-	case 'C':
-		switch {
-		case string(b[:8]) == "Call-ID:":
-			return hCallID, 7
-		case string(b[:5]) == "CSeq:":
-			return hCSeq, 4
-		case string(b[:8]) == "Contact:":
-			return hContact, 7
-		case string(b[:15]) == "Content-Length:":
-			return hContentLength, 14
-		case string(b[:13]) == "Content-Type:":
-			return hContentType, 12
-		}
-	case 'M':
-		if string(b[:13]) == "Max-Forwards:" {
-			return hMaxForwards, 12
-		}
-	case 'U':
-		if string(b[:11]) == "User-Agent:" {
-			return hUserAgent, 10
-		}
-	}
-	return hOther, 0
-}
-
 // headerOf tells which header a name is, in any case and in its compact form
 // (RFC 3261 section 7.3.3; later ones from the IANA registry of SIP headers).
 func headerOf(name []byte) headerID {

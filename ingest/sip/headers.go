@@ -6,8 +6,10 @@ import "bytes"
 type headers struct {
 	m       *Message
 	seen    uint64 // a bit for each headerID that occurred
-	lastVia []byte
-	encoded bool // the body is compressed or otherwise encoded
+	lastVia []byte // the bottom-most value so far
+	// lastRead: lastVia, unless it is the topmost value too, is in the message.
+	lastRead bool
+	encoded  bool // the body is compressed or otherwise encoded
 }
 
 // singles are the headers of which a message has one (RFC 3261 section 7.3.1).
@@ -18,9 +20,17 @@ const singles = 1<<hCallID | 1<<hCSeq | 1<<hFrom | 1<<hTo | 1<<hMaxForwards | 1<
 // RFC 2543 did not have.
 const mandatory = 1<<hCSeq | 1<<hFrom | 1<<hTo | 1<<hVia
 
+// rare are the headers whose fields Message.clear leaves alone unless it is told
+// that one of them occurred.
+const rare = 1<<hPAI | 1<<hPPI | 1<<hRPID | 1<<hReferTo | 1<<hDiversion | 1<<hHistoryInfo | 1<<hAuthorization |
+	1<<hReason | 1<<hSessionID | 1<<hPCV | 1<<hRTPStat | 1<<hEvent | 1<<hReplaces
+
 // read takes note of one header. Of a repeated header the first one counts.
 func (h *headers) read(id headerID, v []byte) {
 	m := h.m
+	if rare&(1<<id) != 0 {
+		m.rare = true
+	}
 	again := h.seen&(1<<id) != 0
 	h.seen |= 1 << id
 	switch id {
@@ -28,6 +38,7 @@ func (h *headers) read(id headerID, v []byte) {
 		return
 	case hVia:
 		m.via(v, &h.lastVia)
+		h.lastRead = false
 		return
 	case hReason:
 		m.reason(v)
@@ -115,8 +126,9 @@ func (h *headers) finish() {
 	switch {
 	case m.ViaCount == 1:
 		m.ViaLast = m.Via
-	case m.ViaCount > 1:
-		if !parseVia(&m.ViaLast, h.lastVia) {
+	case !h.lastRead:
+		m.ViaLast = Via{}
+		if m.ViaCount > 1 && !parseVia(&m.ViaLast, h.lastVia) {
 			m.Errs |= BadVia
 		}
 	}
@@ -256,8 +268,9 @@ func credentials(v []byte) (user, realm []byte) {
 		}
 		v = trimLeft(v[n+1:])
 		var value []byte
-		if end := -1; len(v) > 0 && v[0] == '"' {
-			if end = quotedEnd(v); end < 0 {
+		if len(v) > 0 && v[0] == '"' {
+			end := quotedEnd(v)
+			if end < 0 {
 				return user, realm
 			}
 			value, v = v[1:end-1], v[end:]

@@ -43,9 +43,13 @@ func init() {
 // foldEqual reports whether b equals s, which is in lower case, in any case of
 // its letters.
 func foldEqual(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
+	return len(b) == len(s) && (string(b) == s || foldLetters(b, s))
+}
+
+// foldLetters is foldEqual of two texts of the same length.
+//
+//go:noinline
+func foldLetters(b []byte, s string) bool {
 	for i, c := range b {
 		if lower[c] != s[i] {
 			return false
@@ -74,15 +78,27 @@ func trimRight(b []byte) []byte {
 
 func trim(b []byte) []byte { return trimRight(trimLeft(b)) }
 
+// skipSpace is the offset of the first character at b[i] or behind it that is no
+// white space.
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && class[b[i]]&isLWS != 0 {
+		i++
+	}
+	return i
+}
+
 // cutWord splits b after its first word. sep is the number of white space
 // characters between the word and rest, 0 at the end of b.
 func cutWord(b []byte) (word, rest []byte, sep int) {
-	i := 0
+	i := wordEnd(b, 0)
 	for i < len(b) && class[b[i]]&isLWS == 0 {
 		i++
 	}
-	rest = trimLeft(b[i:])
-	return b[:i], rest, len(b) - i - len(rest)
+	next := i
+	for next < len(b) && class[b[next]]&isLWS != 0 {
+		next++
+	}
+	return b[:i], b[next:], next - i
 }
 
 // parseUint reads the decimal number at the start of b. digits is the number

@@ -41,6 +41,10 @@ type Header struct {
 
 // Message is what a scan found. Byte slices point into the scanned buffer; an
 // absent value is nil, a present but empty one may be nil or empty.
+//
+// Its fields are for reading: a further scan resets what the scan before it
+// wrote, and may leave what anybody else did. Whoever has written to one calls
+// [Message.Reset] before the next scan.
 type Message struct {
 	// Response tells a response from a request.
 	Response bool
@@ -142,6 +146,10 @@ type Message struct {
 
 	// Errs is what is wrong with the message.
 	Errs Errors
+
+	// rare: one of the fields may be set that only rare headers (see there) and
+	// ISUP set.
+	rare bool
 }
 
 // Reset empties the message and keeps the storage of Custom.
@@ -149,5 +157,38 @@ func (m *Message) Reset() {
 	custom := m.Custom[:0]
 	*m = Message{}
 	m.Custom = custom
+	m.unset()
+}
+
+// unset gives the numbers for which 0 is a value the value that says absent.
+func (m *Message) unset() {
 	m.ContentLength, m.MaxForwards, m.Expires, m.ContactExpires = -1, -1, -1, -1
+}
+
+// clear is Reset for a message that only scans have written to: unless one of
+// the rare fields may be set it leaves them alone, and with them more than half
+// of a Message.
+func (m *Message) clear() {
+	if m.rare {
+		m.Reset()
+		return
+	}
+	m.Response, m.Status, m.CSeq, m.ViaCount, m.Errs = false, 0, 0, 0, 0
+	m.Method, m.RequestURI, m.Reason = nil, nil, nil
+	m.RURI = URI{}
+	m.CallID, m.CSeqMethod = nil, nil
+	m.From = URI{}
+	m.FromTag, m.FromDisplay = nil, nil
+	m.To = URI{}
+	m.ToTag, m.ToDisplay = nil, nil
+	m.Contact = URI{}
+	m.ContactValue = nil
+	m.Via = Via{}
+	m.ViaLast = Via{}
+	m.UserAgent, m.Server, m.ContentType, m.Body = nil, nil, nil, nil
+	m.Custom = m.Custom[:0]
+	if m.SDP.Has {
+		m.SDP.clear()
+	}
+	m.unset()
 }

@@ -19,6 +19,9 @@ type Scanner struct {
 	// lengths has a bit for each length of a wanted name (63: that and longer),
 	// so that other headers cost no comparison.
 	lengths uint64
+	// forgivingOnly leaves the usual forms to the forgiving code as well, for
+	// tests that compare the two.
+	forgivingOnly bool
 }
 
 type customHeader struct {
@@ -55,15 +58,30 @@ func NewScanner(opts Options) *Scanner {
 // like a SIP start line ([LooksLikeSIP]). Otherwise it reads as far as it can
 // and dst.Errs says what is wrong. The slices of dst point into b.
 func (s *Scanner) Scan(dst *Message, b []byte) bool {
-	dst.Reset()
-	line, ok := splitStartLine(b)
-	if !ok {
-		return false
+	dst.clear()
+	body, ended := 0, false
+	if !s.forgivingOnly {
+		body = dst.usualStart(b)
 	}
-	dst.startLine(&line, line.next == len(b) && b[len(b)-1] != '\n')
+	if body == 0 {
+		line, ok := splitStartLine(b)
+		if !ok {
+			return false
+		}
+		dst.startLine(&line, line.next == len(b) && b[len(b)-1] != '\n')
+		body = line.next
+	}
 	h := headers{m: dst}
-	body, ended := line.next, false
 	for body < len(b) {
+		if !s.forgivingOnly {
+			if name, end := h.usual(b, body); end > 0 {
+				if s.lengths&(1<<name) != 0 {
+					s.readCustom(dst, b[body:body+name], trimLeft(b[body+name+2:end]))
+				}
+				body = end + 2
+				continue
+			}
+		}
 		id, name, value, next, st := nextHeader(b, body)
 		if st == headersCut {
 			break
@@ -89,7 +107,7 @@ func (s *Scanner) Scan(dst *Message, b []byte) bool {
 	}
 	dst.frameBody(b[body:])
 	if len(dst.Body) > 0 && !h.encoded {
-		w := bodyWalker{m: dst}
+		w := bodyWalker{m: dst, forgivingOnly: s.forgivingOnly}
 		short := dst.Errs.Has(ShortBody)
 		w.part(dst.ContentType, dst.Body, 0, short)
 		if short { // says it all
@@ -158,10 +176,7 @@ func nextHeader(b []byte, pos int) (id headerID, name, value []byte, next int, s
 	}
 	line := rest[:end]
 	next = pos + end + 1
-	id, n := usualHeader(line)
-	if n > 0 {
-		return id, line[:n], trim(line[n+1:]), next, headerRead
-	}
+	n := 0
 	for n < len(line) && class[line[n]]&isToken != 0 {
 		n++
 	}
