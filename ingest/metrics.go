@@ -77,6 +77,7 @@ var (
 	descSpoolErr = prometheus.NewDesc("heplake_spool_errors_total", "Batches that the disk refused (kept in memory) and files found damaged.", []string{"error"}, nil)
 	descConns    = prometheus.NewDesc("heplake_connections", "Open HEP connections, by transport.", []string{"transport"}, nil)
 	descRefused  = prometheus.NewDesc("heplake_connections_refused_total", "HEP connections refused for want of room, by transport.", []string{"transport"}, nil)
+	descUnread   = prometheus.NewDesc("heplake_connections_unread_bytes_total", "Bytes that lay unread in HEP connections when these were closed, by transport.", []string{"transport"}, nil)
 	descBuffer   = prometheus.NewDesc("heplake_udp_buffer_bytes", "Receive buffer of a UDP socket, asked of the kernel and granted.", []string{"what"}, nil)
 
 	// The names that the operators' Homer dashboards and alerts know.
@@ -94,7 +95,7 @@ func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
 		c.Describe(ch)
 	}
 	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descQueue, descQueueCap, descOpen, descOpenSize, descRows, descKept, descAbsurd, descSpool, descBatches,
-		descSpoolErr, descConns, descRefused, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
+		descSpoolErr, descConns, descRefused, descUnread, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
 		ch <- d
 	}
 }
@@ -170,6 +171,7 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 		stats := s.Stats()
 		gauge(descConns, float64(stats.Open), name)
 		counter(descRefused, stats.Refused, name)
+		counter(descUnread, stats.UnreadBytes, name)
 	}
 	p.collectTaps(ch)
 	if p.udp != nil {

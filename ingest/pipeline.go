@@ -39,6 +39,9 @@ type Config struct {
 	UDPBuffer      int
 	MaxConnections int
 	IdleTimeout    time.Duration
+	// Durable reads streams no further than a little ahead of the spool, and
+	// answers HTTP when what was posted is in it.
+	Durable bool
 	// MaxBody bounds a POST over HTTP, in bytes.
 	MaxBody int64
 	// BatchRows, BatchAge and BatchBytes say when a batch is sealed: at so many
@@ -86,6 +89,7 @@ type Pipeline struct {
 	log      *slog.Logger
 
 	ledger  *ledger
+	commits *commits
 	timings *timings
 	rate    meter
 	// mediaIndex is shared by the workers.
@@ -113,7 +117,7 @@ type Pipeline struct {
 func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pipeline {
 	p := &Pipeline{
 		cfg: cfg, spool: sp, inserter: in, log: log,
-		ledger: newLedger(), timings: newTimings(),
+		ledger: newLedger(), commits: newCommits(), timings: newTimings(),
 		// Room for each worker to hand over a batch of each table while the
 		// sealers work on the ones before.
 		seal:      make(chan sealer, 2*cfg.Workers),
@@ -192,7 +196,7 @@ func (p *Pipeline) listen(ctx context.Context) (err error) {
 func (p *Pipeline) listenStream(ctx context.Context, s StreamConfig) (streamListener, error) {
 	cfg := listen.StreamConfig{
 		Addr: s.Addr, TLS: s.TLS, SCTP: s.Transport == "sctp",
-		MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout,
+		MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout, Durable: p.cfg.Durable,
 	}
 	switch s.Transport {
 	case "http", "https", "ws", "wss":
@@ -229,6 +233,11 @@ func (p *Pipeline) Addrs() map[string]netip.AddrPort {
 // what the disk refuses is lost and counted.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	err := p.closeListeners()
+	for transport, s := range p.streams {
+		if n := s.Stats().UnreadBytes; n > 0 {
+			p.log.Warn("senders went on after the end of their connections; what they sent was not all read", "transport", transport, "unread_bytes", n)
+		}
+	}
 	p.noteKernelDrops()
 	close(p.stopClock)
 	p.clock.Wait()

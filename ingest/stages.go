@@ -20,16 +20,20 @@ type sealer interface {
 	packets() int
 	// size is the memory that the rows take, in bytes.
 	size() int
+	// commit is the batch's number in commits.
+	commit() uint64
 	// release gives the batch's memory back.
 	release()
 }
 
 type sealing[R any] struct {
-	b    *batch.Batch[R]
-	pool *pool[R]
+	b      *batch.Batch[R]
+	pool   *pool[R]
+	number uint64 // of commits
 }
 
 func (s sealing[R]) seal() (batch.Sealed, error) { return s.b.Seal() }
+func (s sealing[R]) commit() uint64              { return s.number }
 func (s sealing[R]) table() string               { return s.pool.table.Name }
 func (s sealing[R]) rows() int                   { return s.b.Rows() }
 func (s sealing[R]) packets() int                { return s.b.Packets() }
@@ -88,6 +92,7 @@ func (p *Pipeline) sealLoop() {
 		if err != nil {
 			p.log.Error("a batch cannot be sealed", "error", err)
 			p.ledger.dropBatch(table, Loss{"batch", "seal_failed"}, rows, packets)
+			p.commits.settle(s.commit(), false)
 			continue
 		}
 		p.timings.seal.WithLabelValues(table).Observe(time.Since(began).Seconds())
@@ -95,12 +100,13 @@ func (p *Pipeline) sealLoop() {
 		p.timings.batchBytes.WithLabelValues(table).Observe(float64(len(sealed.Body)))
 		p.timings.fill.WithLabelValues(table).Observe(max(float64(rows)/float64(p.cfg.BatchRows), float64(size)/float64(p.cfg.BatchBytes)))
 		began = time.Now()
-		evicted, err := p.spool.Put(sealed) // which logs what it gives up
+		evicted, onDisk, err := p.spool.Put(sealed) // which logs what it gives up
 		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		p.dropLost(evicted)
 		if err != nil {
 			p.ledger.dropBatch(table, Loss{"spool", "full"}, rows, packets)
 		}
+		p.commits.settle(s.commit(), onDisk)
 	}
 }
 

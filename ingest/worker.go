@@ -175,6 +175,7 @@ func (w *worker) sealOpenedBefore(t time.Time) {
 	sealAll(w.p, w.sipRows.pool, w.sipRows.takeOpenedBefore(t))
 	sealAll(w.p, w.mediaRows.pool, w.mediaRows.takeOpenedBefore(t))
 	sealAll(w.p, w.eventRows.pool, w.eventRows.takeOpenedBefore(t))
+	w.p.commits.pass(w, t)
 }
 
 // open returns the columns of the table's open batch for the record's day.
@@ -198,7 +199,7 @@ func commit[R any](w *worker, o *openBatches[R], b *batch.Batch[R], packets int,
 
 func sealAll[R any](p *Pipeline, pool *pool[R], batches []*batch.Batch[R]) {
 	for _, b := range batches {
-		p.seal <- sealing[R]{b, pool}
+		p.seal <- sealing[R]{b, pool, p.commits.issue()}
 	}
 }
 

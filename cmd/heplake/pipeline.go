@@ -28,7 +28,7 @@ func pipelineConfig(c config.Config) (ingest.Config, error) {
 	streams, err := streamConfigs(c.HEP)
 	return ingest.Config{
 		UDP: addr(c.HEP.UDP), TCP: addr(c.HEP.TCP), Streams: streams, IPIP: addr(c.HEP.IPIP), Interface: addr(c.HEP.Interface),
-		Workers: workers, UDPBuffer: int(c.HEP.Buffer), MaxConnections: c.HEP.MaxConnections, IdleTimeout: c.HEP.IdleTimeout, MaxBody: int64(c.HEP.MaxBody),
+		Workers: workers, UDPBuffer: int(c.HEP.Buffer), MaxConnections: c.HEP.MaxConnections, IdleTimeout: c.HEP.IdleTimeout, Durable: c.HEP.Durable, MaxBody: int64(c.HEP.MaxBody),
 		BatchRows: c.Batch.Rows, BatchAge: c.Batch.Age, BatchBytes: int(c.Batch.Bytes), Inserters: inserters,
 		StoreRTP: c.HEP.StoreRTP, Tenant: c.Tenant, SIPHeaders: c.SIP.Headers, CorrelationHeaders: c.Correlation.Headers,
 		TimeAhead: maxClockAhead, TimeBehind: timeBehind(c.Retention),

@@ -197,6 +197,9 @@ func (s *server) startIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.c.HEP.Durable && s.c.Spool.Sync != "batch" {
+		return errors.New("hep.durable needs spool.sync batch: else nothing is on the disk for sure")
+	}
 	sp, err := spool.Open(filepath.Join(s.c.Data.Dir, "spool"), spool.Options{
 		MaxBytes: int64(s.c.Spool.Max), MemoryBytes: int64(s.c.Spool.Memory), Sync: s.c.Spool.Sync == "batch",
 		DropOldest: s.c.Spool.Full == "oldest", Leases: cfg.Inserters, Log: s.log,

@@ -99,7 +99,7 @@ func TestCrashesWhileSplitting(t *testing.T) {
 		return s
 	}
 	s := start()
-	if _, err := s.Put(mediaBatch(t, calls...)); err != nil {
+	if _, _, err := s.Put(mediaBatch(t, calls...)); err != nil {
 		t.Fatal(err)
 	}
 	stored, dropped, crashes := 0, 0, 0

@@ -36,9 +36,10 @@ type HTTP struct {
 	sinks []Sink
 	next  atomic.Uint32
 	done  chan struct{}
-	// sockets ends the WebSocket connections, which the server does not know of.
-	sockets context.Context
-	cancel  context.CancelFunc
+	// The server does not know of WebSocket connections: stopping tells them to
+	// read out what is under way, sockets ends them.
+	stopping, sockets   context.Context
+	stop, cutOffSockets context.CancelFunc
 }
 
 // ListenHTTP opens the listener. Nothing is accepted before Start.
@@ -48,7 +49,8 @@ func ListenHTTP(ctx context.Context, cfg HTTPConfig, sinks []Sink) (*HTTP, error
 		return nil, err
 	}
 	h := &HTTP{ln: ln, cfg: cfg, sinks: sinks, done: make(chan struct{})}
-	h.sockets, h.cancel = context.WithCancel(context.Background())
+	h.stopping, h.stop = context.WithCancel(context.Background())
+	h.sockets, h.cutOffSockets = context.WithCancel(context.Background())
 	h.srv = &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: cfg.IdleTimeout,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
@@ -69,10 +71,12 @@ func (h *HTTP) Start() {
 	}()
 }
 
-// Close stops accepting and ends every connection; when it returns no sink is
-// called any more.
+// Close stops accepting, answers the requests that run, reads what is under way
+// on WebSockets, and ends every connection; when it returns no sink is called
+// any more.
 func (h *HTTP) Close() error {
-	h.cancel()
+	h.stop()
+	defer time.AfterFunc(drainTime, h.cutOffSockets).Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := h.srv.Shutdown(ctx)
@@ -113,14 +117,12 @@ func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPor
 	// The server's deadlines were for the handshake.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
+	if h.cfg.Durable {
+		sink = &window{Durable: sink.(Durable)}
+	}
 	packets := make([]Packet, 1)
 	for {
-		ctx, cancel := h.sockets, context.CancelFunc(func() {})
-		if h.cfg.IdleTimeout > 0 {
-			ctx, cancel = context.WithTimeout(h.sockets, h.cfg.IdleTimeout)
-		}
-		_, data, err := conn.Read(ctx)
-		cancel()
+		data, err := h.read(conn)
 		if err != nil {
 			if websocket.CloseStatus(err) == websocket.StatusMessageTooBig || strings.Contains(err.Error(), "read limited at") {
 				packets[0] = Packet{From: from, Fault: "too_large"}
@@ -131,6 +133,27 @@ func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPor
 		packets[0] = Packet{Data: data, From: from}
 		sink.Packets(time.Now(), packets)
 	}
+}
+
+// read waits for a message: as long as a connection may be idle, and at the
+// stop as long as one that is under way may take.
+func (h *HTTP) read(conn *websocket.Conn) ([]byte, error) {
+	ctx, cancel := context.WithCancel(h.sockets)
+	defer cancel()
+	if h.cfg.IdleTimeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, h.cfg.IdleTimeout)
+		defer end()
+	}
+	defer context.AfterFunc(h.stopping, func() {
+		defer cancel()
+		select {
+		case <-ctx.Done():
+		case <-time.After(drainQuiet):
+		}
+	})()
+	_, data, err := conn.Read(ctx)
+	return data, err
 }
 
 // post takes a body of HEP packets, or of hep-js' JSON form.
@@ -155,7 +178,18 @@ func (h *HTTP) post(w http.ResponseWriter, r *http.Request, from netip.AddrPort,
 		return
 	}
 	packets := splitBody(data, from)
+	durable, _ := sink.(Durable)
+	var mark Mark
+	if h.cfg.Durable {
+		mark = durable.Mark()
+	}
 	sink.Packets(time.Now(), packets)
+	if h.cfg.Durable {
+		if err := durable.Spooled(mark); err != nil {
+			http.Error(w, "not kept for sure, send it again later: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
 	bad := 0
 	for _, p := range packets {
 		if p.Fault != "" {

@@ -30,3 +30,45 @@ type Sink interface {
 
 // MaxDatagram is the largest UDP payload there is.
 const MaxDatagram = 65535
+
+// Mark is a moment in the life of a Durable sink.
+type Mark uint64
+
+// Durable is a sink that knows when what it took is safe.
+type Durable interface {
+	Sink
+	// Mark is taken before packets are handed over.
+	Mark() Mark
+	// Spooled waits until everything handed over so far is in the spool, on the
+	// disk. Its error says that of what was handed over since the mark something
+	// may not be: by this sender or by another one.
+	Spooled(since Mark) error
+}
+
+// windowBytes bounds what a durable connection has delivered that is not in the
+// spool yet. It also bounds what one connection can deliver in the age of a batch.
+const windowBytes = 4 << 20
+
+// window is a connection's sink that takes no more than windowBytes ahead of
+// the spool.
+type window struct {
+	Durable
+	mark  Mark
+	bytes int
+}
+
+// Packets implements Sink.
+func (w *window) Packets(received time.Time, packets []Packet) {
+	if w.bytes == 0 {
+		w.mark = w.Mark()
+	}
+	w.Durable.Packets(received, packets)
+	for i := range packets {
+		w.bytes += len(packets[i].Data)
+	}
+	if w.bytes >= windowBytes {
+		// A stream's sender cannot be told of a loss, which is counted where it happened.
+		_ = w.Spooled(w.mark)
+		w.bytes = 0
+	}
+}

@@ -25,6 +25,10 @@ type StreamConfig struct {
 	MaxConns int
 	// IdleTimeout ends a connection on which nothing arrives for so long.
 	IdleTimeout time.Duration
+	// Durable reads a connection on only while little of what it brought is not
+	// in the spool yet, and answers a POST once all of it is. The sinks must then
+	// be Durable.
+	Durable bool
 }
 
 // Stream receives HEP from TCP, TLS or SCTP connections. Each connection is
@@ -35,6 +39,8 @@ type Stream struct {
 	cfg   StreamConfig
 	sinks []Sink
 	next  int
+	// accepting is closed when no connection is accepted any more; nil before Start.
+	accepting chan struct{}
 }
 
 // ListenStream opens the listener. Nothing is accepted before Start.
@@ -43,6 +49,7 @@ func ListenStream(ctx context.Context, cfg StreamConfig, sinks []Sink) (*Stream,
 	if err != nil {
 		return nil, err
 	}
+	ln.patient, ln.idle = true, cfg.IdleTimeout
 	return &Stream{ln: ln, cfg: cfg, sinks: sinks}, nil
 }
 
@@ -50,12 +57,26 @@ func ListenStream(ctx context.Context, cfg StreamConfig, sinks []Sink) (*Stream,
 func (s *Stream) Addr() netip.AddrPort { return s.ln.Addr().(*net.TCPAddr).AddrPort() }
 
 // Start begins to accept connections.
-func (s *Stream) Start() { go s.accept() }
+func (s *Stream) Start() {
+	s.accepting = make(chan struct{})
+	go s.accept()
+}
 
-// Close stops accepting and ends every connection; when it returns no sink is
-// called any more. What a connection had delivered in whole packets is kept.
+// Close stops accepting, tells the senders by a FIN, reads what is under way,
+// and ends every connection; when it returns no sink is called any more. A
+// sender that stops when it is told loses nothing. One that goes on is cut off
+// after drainTime: what it sent that was not read is counted, and what its own
+// system has not sent yet only that knows of.
 func (s *Stream) Close() error {
+	if s.accepting != nil {
+		s.ln.stopAccepting()
+		<-s.accepting
+	}
 	err := s.ln.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // by stopAccepting
+	}
+	s.ln.drain()
 	s.ln.wait()
 	return err
 }
@@ -64,6 +85,7 @@ func (s *Stream) Close() error {
 func (s *Stream) Stats() StreamStats { return s.ln.stats() }
 
 func (s *Stream) accept() {
+	defer close(s.accepting)
 	for {
 		conn, err := s.ln.Accept()
 		if err != nil {
@@ -83,24 +105,12 @@ func (s *Stream) serve(conn net.Conn, sink Sink) {
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
-	if err := ReadStream(timeoutReader{conn, s.cfg.IdleTimeout}, from, sink); err != nil {
+	if s.cfg.Durable {
+		sink = &window{Durable: sink.(Durable)}
+	}
+	if err := ReadStream(conn, from, sink); err != nil {
 		slog.Debug("HEP connection ended", "from", from, "error", err)
 	}
-}
-
-// timeoutReader lets no read last longer than the time-out.
-type timeoutReader struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (r timeoutReader) Read(p []byte) (int, error) {
-	if r.timeout > 0 {
-		if err := r.SetReadDeadline(time.Now().Add(r.timeout)); err != nil {
-			return 0, err
-		}
-	}
-	return r.Conn.Read(p)
 }
 
 // streamBuffer holds at least two of the largest messages, so that a whole one

@@ -17,7 +17,7 @@ import (
 
 func put(t *testing.T, s *Spool, b batch.Sealed) []Lost {
 	t.Helper()
-	evicted, err := s.Put(b)
+	evicted, _, err := s.Put(b)
 	if err != nil {
 		t.Fatalf("put %s: %v", b.ID, err)
 	}
@@ -52,7 +52,7 @@ func TestOldestMakesRoom(t *testing.T) {
 	put(t, s, aged("d", 4, 1000))
 	e, _ := next(t, s)
 	put(t, s, aged("e", 5, 1000))
-	if _, err := s.Put(aged("f", 6, 5000)); !errors.Is(err, ErrFull) {
+	if _, _, err := s.Put(aged("f", 6, 5000)); !errors.Is(err, ErrFull) {
 		t.Errorf("a batch larger than the limit: %v", err)
 	}
 	if got := put(t, s, aged("g", 7, 1000)); len(got) != 1 || s.Stats().Batches != 2 {
@@ -113,7 +113,7 @@ func TestAFullDisk(t *testing.T) {
 	for i, id := range []string{"a", "b"} {
 		put(t, s, aged(id, int64(2+i), 2000)) // the second takes the memory of "before", which is on disk
 	}
-	_, err = s.Put(aged("c", 4, 2000))
+	_, _, err = s.Put(aged("c", 4, 2000))
 	limit(was.Cur)
 	if !errors.Is(err, ErrFull) || !errors.Is(err, syscall.EFBIG) {
 		t.Errorf("disk and memory full: %v, want both said", err)

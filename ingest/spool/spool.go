@@ -191,20 +191,19 @@ func (s *Spool) signal() {
 
 // Put takes a batch. It returns ErrFull when there is no room for it; the
 // batch is then the caller's to count as lost, as are the evicted ones that
-// made room for it.
+// made room for it. onDisk says that the batch is on the disk.
 //
 // When the disk refuses a batch it is kept in memory and the error is logged
 // and counted: a full disk must not stop live traffic. Every Put tries the disk
 // again.
-func (s *Spool) Put(b batch.Sealed) (evicted []Lost, err error) {
-	evicted, written, err := s.put(b)
-	if written {
+func (s *Spool) Put(b batch.Sealed) (evicted []Lost, onDisk bool, err error) {
+	evicted, onDisk, err = s.put(b)
+	if onDisk {
 		s.rescue()
 	}
-	return evicted, err
+	return evicted, onDisk, err
 }
 
-// put tells besides whether the disk took the batch.
 func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
 	body := int64(len(b.Body))
 	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}

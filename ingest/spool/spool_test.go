@@ -48,7 +48,7 @@ func TestABatchSurvivesARestartByteForByte(t *testing.T) {
 	dir := t.TempDir()
 	want := sealed("a", 100_000)
 	for _, sync := range []bool{true, false} {
-		if _, err := open(t, dir, Options{MaxBytes: 1 << 20, MemoryBytes: 1 << 20, Sync: sync}).Put(want); err != nil {
+		if _, _, err := open(t, dir, Options{MaxBytes: 1 << 20, MemoryBytes: 1 << 20, Sync: sync}).Put(want); err != nil {
 			t.Fatal(err)
 		}
 		again := open(t, dir, Options{})
@@ -73,13 +73,13 @@ func TestFreshBatchesGoBeforeTheBacklogAndBothInOrder(t *testing.T) {
 	dir := t.TempDir()
 	before := open(t, dir, Options{})
 	for _, id := range []string{"1", "2"} {
-		if _, err := before.Put(sealed(id, 10)); err != nil {
+		if _, _, err := before.Put(sealed(id, 10)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s := open(t, dir, Options{})
 	for _, id := range []string{"3", "4"} {
-		if _, err := s.Put(sealed(id, 10)); err != nil {
+		if _, _, err := s.Put(sealed(id, 10)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestFreshBatchesGoBeforeTheBacklogAndBothInOrder(t *testing.T) {
 func TestMemoryIsBoundedAndTheRestReadFromDisk(t *testing.T) {
 	s := open(t, t.TempDir(), Options{MaxBytes: 1 << 20, MemoryBytes: 2500})
 	for i := range 5 {
-		if _, err := s.Put(sealed(fmt.Sprint(i), 1000)); err != nil {
+		if _, _, err := s.Put(sealed(fmt.Sprint(i), 1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,15 +113,15 @@ func TestMemoryIsBoundedAndTheRestReadFromDisk(t *testing.T) {
 
 func TestAFullSpoolSaysSo(t *testing.T) {
 	s := open(t, t.TempDir(), Options{MaxBytes: 1500, MemoryBytes: 0})
-	if _, err := s.Put(sealed("a", 1000)); err != nil {
+	if _, _, err := s.Put(sealed("a", 1000)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(sealed("b", 1000)); !errors.Is(err, ErrFull) {
+	if _, _, err := s.Put(sealed("b", 1000)); !errors.Is(err, ErrFull) {
 		t.Errorf("put beyond the limit: %v, want ErrFull", err)
 	}
 	e, _ := next(t, s)
 	s.Ack(e)
-	if _, err := s.Put(sealed("b", 1000)); err != nil {
+	if _, _, err := s.Put(sealed("b", 1000)); err != nil {
 		t.Errorf("put after room was made: %v", err)
 	}
 }
@@ -132,10 +132,10 @@ func TestADiskThatRefusesLeavesMemory(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(sealed("a", 1000)); err != nil {
+	if _, _, err := s.Put(sealed("a", 1000)); err != nil {
 		t.Fatalf("put without a disk: %v, want it kept in memory", err)
 	}
-	if _, err := s.Put(sealed("b", 1000)); !errors.Is(err, ErrFull) {
+	if _, _, err := s.Put(sealed("b", 1000)); !errors.Is(err, ErrFull) {
 		t.Errorf("put without disk and memory: %v, want ErrFull", err)
 	}
 	if st := s.Stats(); st.WriteErrors != 2 || !st.DiskRefuses || st.Bytes != 0 || st.MemoryBytes != 1000 {
@@ -152,7 +152,7 @@ func TestDamagedFilesAreSetAsideAndTheOthersGoOn(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
 	for _, id := range []string{"a", "b", "c", "d"} {
-		if _, err := s.Put(sealed(id, 1000)); err != nil {
+		if _, _, err := s.Put(sealed(id, 1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -199,7 +199,7 @@ func TestDamagedFilesAreSetAsideAndTheOthersGoOn(t *testing.T) {
 func TestRetryComesBackAndRejectIsKeptForTheOperator(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
-	if _, err := s.Put(sealed("a", 10)); err != nil {
+	if _, _, err := s.Put(sealed("a", 10)); err != nil {
 		t.Fatal(err)
 	}
 	e, _ := next(t, s)
@@ -234,7 +234,7 @@ func TestNextWaitsAndEndsWithItsContext(t *testing.T) {
 		}()
 	}
 	for _, id := range []string{"a", "b"} {
-		if _, err := s.Put(sealed(id, 1)); err != nil {
+		if _, _, err := s.Put(sealed(id, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}

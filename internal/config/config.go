@@ -55,6 +55,7 @@ type HEP struct {
 	ClientCA       string        `koanf:"client_ca" takes:"a PEM file of authorities: senders must then show a certificate"`
 	TLSMin         string        `koanf:"tls_min" takes:"1.0, 1.1, 1.2 or 1.3" oneof:"1.0 1.1 1.2 1.3"`
 	StoreRTP       bool          `koanf:"store_rtp" takes:"true to keep raw RTP packets, whose payload is otherwise never stored, or false"`
+	Durable        bool          `koanf:"durable" takes:"true to answer HTTP when what was posted is on the disk, and to read streams no further than 4 MiB ahead of it, or false"`
 	MaxBody        Size          `koanf:"max_body" takes:"the largest HTTP body, such as 16MiB"`
 	Workers        int           `koanf:"workers" takes:"a number of workers, 0 for one a processor" min:"0" max:"256"`
 	Buffer         Size          `koanf:"buffer" takes:"the receive buffer of one UDP socket, such as 16MiB"`

@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/heplake/heplake/ingest/listen"
+)
+
+// commits follows batches from their sealing into the spool, so that a sender
+// can be told when what it sent is safe. Each sealed batch has a number.
+type commits struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	// issued is the last number given out; under way are those not in the spool yet.
+	issued   uint64
+	underWay map[uint64]struct{}
+	// unsafe is the greatest number of a batch that did not get onto the disk.
+	unsafe uint64
+	// through is, by worker, the time before which none of its open batches was
+	// opened: the others have numbers.
+	through map[*worker]time.Time
+}
+
+func newCommits() *commits {
+	c := &commits{underWay: map[uint64]struct{}{}, through: map[*worker]time.Time{}}
+	c.changed = sync.NewCond(&c.mu)
+	return c
+}
+
+// issue numbers a batch that is handed to the sealers. The worker's lock is held.
+func (c *commits) issue() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.issued++
+	c.underWay[c.issued] = struct{}{}
+	return c.issued
+}
+
+// settle says what became of a batch: whether it is on the disk, or has reached
+// ClickHouse already.
+func (c *commits) settle(number uint64, safe bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.underWay, number)
+	if !safe {
+		c.unsafe = max(c.unsafe, number)
+	}
+	c.changed.Broadcast()
+}
+
+// pass says that the worker has no open batch any more that was opened before t.
+func (c *commits) pass(w *worker, t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.through[w] = t
+	c.changed.Broadcast()
+}
+
+var errUnsafe = errors.New("some of it is not on the disk")
+
+// wait waits until every row that the worker has taken is in a batch that is
+// settled. Its error says that a batch numbered after since did not get onto
+// the disk.
+func (c *commits) wait(w *worker, since uint64) error {
+	now := time.Now() // every batch that has such a row was opened before
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.through[w].After(now) {
+		c.changed.Wait()
+	}
+	for last := c.issued; c.anyUpTo(last); {
+		c.changed.Wait()
+	}
+	if c.unsafe > since {
+		return errUnsafe
+	}
+	return nil
+}
+
+// anyUpTo tells whether a batch of this number or a lesser one is under way.
+func (c *commits) anyUpTo(number uint64) bool {
+	for n := range c.underWay {
+		if n <= number {
+			return true
+		}
+	}
+	return false
+}
+
+// Mark implements listen.Durable.
+func (e entrance) Mark() listen.Mark {
+	c := e.w.p.commits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return listen.Mark(c.issued)
+}
+
+// Spooled implements listen.Durable. It takes up to the age of a batch, since
+// batches are not sealed for its sake: that would make many small ones.
+//
+// Packets that wait for the rest of their message, and RTP that is summed up,
+// are not rows yet and not waited for.
+func (e entrance) Spooled(since listen.Mark) error { return e.w.p.commits.wait(e.w, uint64(since)) }
