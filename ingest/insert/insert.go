@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -23,7 +24,13 @@ type Inserter struct {
 	conn     driver.Conn
 	database string
 	timeout  time.Duration
+	// newer is nil until the server was asked whether it knows newerSetting.
+	newer atomic.Pointer[bool]
 }
+
+// newerSetting goes over insert_deduplicate where ClickHouse has it (26.x), and
+// a user's profile may turn it off. Older servers refuse what they do not know.
+const newerSetting = "deduplicate_insert"
 
 // New makes an inserter. conn must speak HTTP, over which ClickHouse takes
 // Arrow streams. timeout bounds one insert.
@@ -37,7 +44,7 @@ func New(conn driver.Conn, database string, timeout time.Duration) *Inserter {
 func (i *Inserter) Insert(ctx context.Context, b batch.Sealed) error {
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+	settings := clickhouse.Settings{
 		"insert_deduplicate":                                 1,
 		"insert_deduplication_token":                         b.ID,
 		"async_insert":                                       0,
@@ -48,15 +55,52 @@ func (i *Inserter) Insert(ctx context.Context, b batch.Sealed) error {
 		"min_insert_block_size_rows":  0,
 		"min_insert_block_size_bytes": 0,
 		"wait_end_of_query":           1,
-	}))
+	}
+	newer, err := i.knowsNewer(ctx)
+	if err != nil {
+		return fmt.Errorf("insert of %d rows into %s: %w", b.Rows, b.Table, err)
+	}
+	if newer {
+		settings[newerSetting] = "enable"
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(settings))
 	query := fmt.Sprintf("INSERT INTO `%s`.`%s`", i.database, b.Table)
 	if err := i.conn.InsertFormat(ctx, "ArrowStream", query, bytes.NewReader(b.Body)); err != nil {
+		if is(err, codeUnknownSetting) {
+			i.newer.Store(nil) // another server answers now: ask again
+		}
 		if rejected(err) {
 			return fmt.Errorf("insert of %d rows into %s: %w: %w", b.Rows, b.Table, ErrRejected, err)
 		}
 		return fmt.Errorf("insert of %d rows into %s: %w", b.Rows, b.Table, err)
 	}
 	return nil
+}
+
+// knowsNewer asks the server once whether it has newerSetting.
+func (i *Inserter) knowsNewer(ctx context.Context) (bool, error) {
+	if known := i.newer.Load(); known != nil {
+		return *known, nil
+	}
+	var n uint64
+	err := i.conn.QueryRow(ctx, "SELECT count() FROM system.settings WHERE name = '"+newerSetting+"'").Scan(&n)
+	if err != nil && !is(err, codeAccessDenied) {
+		return false, fmt.Errorf("ask for its settings: %w", err)
+	}
+	known := n > 0
+	i.newer.Store(&known)
+	return known, nil
+}
+
+// Error codes of ClickHouse about settings.
+const (
+	codeUnknownSetting = 115
+	codeAccessDenied   = 497
+)
+
+func is(err error, code int32) bool {
+	var ex *clickhouse.Exception
+	return errors.As(err, &ex) && ex.Code == code
 }
 
 // Error codes of ClickHouse that blame the data. Every other error (overload,

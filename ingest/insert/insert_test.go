@@ -1,6 +1,7 @@
 package insert_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -161,6 +162,42 @@ func TestABatchSentTwiceLandsOnce(t *testing.T) {
 	}
 	if n := count(t, conn, "media"); n != 4 {
 		t.Errorf("%d rows after another batch, want 4", n)
+	}
+}
+
+// TestAProfileCannotTurnDeduplicationOff: the insert says itself what it needs.
+// That deduplication is what makes the difference, an insert without it shows.
+func TestAProfileCannotTurnDeduplicationOff(t *testing.T) {
+	for setting, off := range map[string]any{"deduplicate_insert": "disable", "insert_deduplicate": 0} {
+		t.Run(setting, func(t *testing.T) {
+			_, db := open(t)
+			opt, err := clickhouse.ParseDSN(chtest.URL(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Auth.Database, opt.Settings = db, clickhouse.Settings{setting: off}
+			conn, err := clickhouse.Open(opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			in, b := insert.New(conn, db, time.Minute), mediaBatch(t, "a", "b")
+			for range 2 {
+				if err := in.Insert(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := count(t, conn, "media"); n != 2 {
+				t.Errorf("%d rows after the same batch twice, want 2", n)
+			}
+			ctx := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"deduplicate_insert": "disable", "insert_deduplication_token": b.ID}))
+			if err := conn.InsertFormat(ctx, "ArrowStream", "INSERT INTO media", bytes.NewReader(b.Body)); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(t, conn, "media"); n != 4 {
+				t.Errorf("%d rows after an insert without deduplication, want 4: else this test shows nothing", n)
+			}
+		})
 	}
 }
 
