@@ -46,7 +46,7 @@ func captureFile(t *testing.T, format string, flows ...*query.Flow) string {
 func tshark(t *testing.T, file string, fields ...string) []map[string]string {
 	t.Helper()
 	args := []string{"-n", "-r", file, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-		"-o", "tcp.check_checksum:TRUE", "-o", "sctp.checksum:crc32c"}
+		"-o", "tcp.check_checksum:TRUE", "-o", "sctp.checksum:CRC-32c"}
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}
