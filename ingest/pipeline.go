@@ -5,13 +5,16 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,9 +241,9 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 			p.log.Warn("senders went on after the end of their connections; what they sent was not all read", "transport", transport, "unread_bytes", n)
 		}
 	}
-	p.noteKernelDrops()
 	close(p.stopClock)
 	p.clock.Wait()
+	p.noteKernelDrops()
 	p.sealOpenedBefore(time.Now().Add(time.Hour))
 	close(p.seal)
 	p.sealers.Wait()
@@ -248,13 +251,26 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	p.cancel()
 	p.inserting.Wait()
 	p.dropLost(p.spool.Close())
-	if left := p.spool.Stats(); left.Batches > 0 {
-		p.log.Warn("batches left in the spool for the next start", "batches", left.Batches, "packets", left.Packets)
-	}
+	p.logBooks()
 	if err != nil {
 		return fmt.Errorf("stop ingest: %w", err)
 	}
 	return nil
+}
+
+// logBooks writes the final figures: after a stop nobody can ask for them.
+func (p *Pipeline) logBooks() {
+	books := p.ledger.books()
+	args := []any{"received", books.Total(), "stored", books.Stored, "dropped", books.Lost(), "waiting", books.Waiting}
+	for _, loss := range slices.SortedFunc(maps.Keys(books.Dropped), func(a, b Loss) int {
+		return cmp.Or(strings.Compare(a.Stage, b.Stage), strings.Compare(a.Reason, b.Reason))
+	}) {
+		args = append(args, "dropped."+loss.Stage+"."+loss.Reason, books.Dropped[loss])
+	}
+	p.log.Info("receipt has stopped", args...)
+	if left := p.spool.Stats(); left.Batches > 0 {
+		p.log.Warn("batches left in the spool for the next start", "batches", left.Batches, "packets", left.Packets)
+	}
 }
 
 // Books returns the pipeline's figures of this moment.

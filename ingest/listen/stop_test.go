@@ -211,3 +211,52 @@ func TestCloseWithoutStart(t *testing.T) {
 		t.Error("still listening")
 	}
 }
+
+// TestUDPCloseUnderFullLoad: what a sender at full speed sends while the
+// sockets close is delivered or counted, but for what meets no socket any more.
+func TestUDPCloseUnderFullLoad(t *testing.T) {
+	var sink slow
+	u, err := ListenUDP(t.Context(), UDPConfig{Addr: "127.0.0.1:0", Buffer: 1 << 20}, []Sink{&sink, &sink})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Start()
+	var sent atomic.Int64
+	var senders sync.WaitGroup
+	const conns = 4
+	for range conns {
+		conn, err := net.Dial("udp", u.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		senders.Go(func() {
+			defer func() { _ = conn.Close() }()
+			for {
+				if _, err := conn.Write(make([]byte, 200)); err != nil {
+					return // refused: nobody is there any more
+				}
+				sent.Add(1)
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	if err := u.Close(); err != nil {
+		t.Fatal(err)
+	}
+	senders.Wait()
+	var drops int64
+	for _, s := range u.Stats() {
+		drops += int64(s.KernelDrops)
+	}
+	// Of each sender the one datagram that was refused, and what came in the
+	// instant between the last look at the count and the end of the socket.
+	const met = conns * 20
+	missing := sent.Load() - sink.packets.Load() - drops
+	if missing < 0 || missing > met {
+		t.Errorf("sent %d, delivered %d, dropped %d: %d are neither", sent.Load(), sink.packets.Load(), drops, missing)
+	}
+	if drops == 0 {
+		t.Error("nothing was dropped: this was no full load")
+	}
+	t.Logf("sent %d, delivered %d, dropped %d, refused or in the instant of the end %d", sent.Load(), sink.packets.Load(), drops, missing)
+}

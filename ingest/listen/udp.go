@@ -31,8 +31,9 @@ type udpSocket struct {
 	conn   *net.UDPConn
 	sink   Sink
 	buffer int           // granted by the kernel, bytes
-	drops  atomic.Uint64 // datagrams the kernel dropped because the buffer was full
+	drops  atomic.Uint64 // datagrams the kernel dropped, as last read
 	closed atomic.Bool
+	drain  time.Duration // how long to go on reading once closed
 }
 
 // ListenUDP opens the sockets. Nothing is received before Start.
@@ -40,7 +41,7 @@ func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
 	u := &UDP{}
 	addr := cfg.Addr
 	for _, sink := range sinks {
-		s := &udpSocket{sink: sink}
+		s := &udpSocket{sink: sink, drain: drainTime}
 		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return s.configure(c, cfg.Buffer, len(sinks) > 1) }}
 		conn, err := lc.ListenPacket(ctx, "udp", addr)
 		if err != nil {
@@ -69,9 +70,18 @@ func (u *UDP) Start() {
 // full load more may come as fast as it is read.
 const drainTime = time.Second
 
-// Close reads what the sockets' buffers hold and stops receiving; when it
-// returns no sink is called any more.
+// shutDrainTime is the same for a socket into which nothing comes any more: it
+// reads until the buffer is empty, unless the sink all but stands still.
+const shutDrainTime = 20 * time.Second
+
+// Close stops receiving and reads what the sockets' buffers hold; when it
+// returns no sink is called any more. From its beginning the kernel drops what
+// arrives, and counts it: every datagram is either delivered or in KernelDrops,
+// until the sockets are gone and senders are refused.
 func (u *UDP) Close() error {
+	for _, s := range u.sockets {
+		s.shut()
+	}
 	for _, s := range u.sockets {
 		s.closed.Store(true)
 		// Wakes a reader that waits; an error means that it is closed already.
@@ -80,6 +90,7 @@ func (u *UDP) Close() error {
 	u.wg.Wait()
 	errs := make([]error, 0, len(u.sockets))
 	for _, s := range u.sockets {
+		s.readDrops()
 		errs = append(errs, s.conn.Close())
 	}
 	return errors.Join(errs...)
@@ -87,9 +98,10 @@ func (u *UDP) Close() error {
 
 // SocketStats are one socket's figures.
 type SocketStats struct {
-	// BufferAsked and BufferGranted are the receive buffer's bytes.
+	// BufferGranted is the receive buffer's bytes.
 	BufferGranted int
-	// KernelDrops counts datagrams that the kernel dropped for want of buffer.
+	// KernelDrops counts datagrams that the kernel dropped: for want of buffer, for
+	// a checksum that was wrong, or because Close had begun.
 	KernelDrops uint64
 }
 
@@ -97,9 +109,22 @@ type SocketStats struct {
 func (u *UDP) Stats() []SocketStats {
 	out := make([]SocketStats, len(u.sockets))
 	for i, s := range u.sockets {
+		s.readDrops()
 		out[i] = SocketStats{BufferGranted: s.buffer, KernelDrops: s.drops.Load()}
 	}
 	return out
+}
+
+// noteDrops takes the kernel's count since the socket was opened. It counts in
+// 32 bits; a count that is behind the last one is older, not wrapped.
+func (s *udpSocket) noteDrops(count uint32) {
+	for {
+		seen := s.drops.Load()
+		more := int32(count - uint32(seen))
+		if more <= 0 || s.drops.CompareAndSwap(seen, seen+uint64(more)) {
+			return
+		}
+	}
 }
 
 // batchSize is how many datagrams one system call may bring.

@@ -3,7 +3,6 @@
 package listen
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"net/netip"
 	"syscall"
@@ -19,10 +18,6 @@ type mmsghdr struct {
 	len uint32
 	_   [4]byte
 }
-
-// controlLen has room for the one control message asked for: the count of
-// dropped datagrams (SO_RXQ_OVFL).
-const controlLen = 64
 
 func (s *udpSocket) configure(c syscall.RawConn, buffer int, share bool) error {
 	var err error
@@ -42,7 +37,6 @@ func (s *udpSocket) configure(c syscall.RawConn, buffer int, share bool) error {
 		if n, gerr := unix.GetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RCVBUF); gerr == nil {
 			s.buffer = n / 2 // the kernel reports twice what it grants, for its own bookkeeping
 		}
-		err = unix.SetsockoptInt(fdi, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	})
 	if cerr != nil {
 		return cerr
@@ -59,12 +53,11 @@ func (s *udpSocket) receive() {
 		return
 	}
 	var (
-		msgs     = make([]mmsghdr, batchSize)
-		iovecs   = make([]unix.Iovec, batchSize)
-		names    = make([]unix.RawSockaddrInet6, batchSize)
-		controls = make([][controlLen]byte, batchSize)
-		data     = make([]byte, batchSize*MaxDatagram)
-		packets  = make([]Packet, batchSize)
+		msgs    = make([]mmsghdr, batchSize)
+		iovecs  = make([]unix.Iovec, batchSize)
+		names   = make([]unix.RawSockaddrInet6, batchSize)
+		data    = make([]byte, batchSize*MaxDatagram)
+		packets = make([]Packet, batchSize)
 	)
 	for i := range msgs {
 		iovecs[i].Base = &data[i*MaxDatagram]
@@ -73,7 +66,6 @@ func (s *udpSocket) receive() {
 		h.Iov = &iovecs[i]
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&names[i]))
-		h.Control = &controls[i][0]
 	}
 	var n int
 	var errno syscall.Errno
@@ -88,16 +80,14 @@ func (s *udpSocket) receive() {
 	}
 	for {
 		for i := range msgs {
-			h := &msgs[i].hdr
-			h.Namelen = uint32(unsafe.Sizeof(names[i]))
-			h.SetControllen(controlLen)
+			msgs[i].hdr.Namelen = uint32(unsafe.Sizeof(names[i]))
 		}
 		if err := raw.Read(read); err != nil {
 			if !s.closed.Load() || !drainUntil.IsZero() || s.conn.SetReadDeadline(time.Time{}) != nil {
 				return
 			}
 			// Woken by Close: what lies in the socket's buffer was received too.
-			drainUntil = time.Now().Add(drainTime)
+			drainUntil = time.Now().Add(s.drain)
 			continue
 		}
 		if errno != 0 {
@@ -109,9 +99,7 @@ func (s *udpSocket) receive() {
 			continue
 		}
 		for i := range n {
-			m := &msgs[i]
-			packets[i] = Packet{Data: data[i*MaxDatagram:][:m.len], From: sender(&names[i])}
-			s.noteDrops(controls[i][:m.hdr.Controllen])
+			packets[i] = Packet{Data: data[i*MaxDatagram:][:msgs[i].len], From: sender(&names[i])}
 		}
 		s.deliver(packets[:n])
 		if !drainUntil.IsZero() {
@@ -136,25 +124,38 @@ const gather = 5 * time.Millisecond
 // that time at 150,000 a second, with the kernel's bookkeeping.
 const gatherBuffer = 1 << 20
 
-// noteDrops takes the socket's count of dropped datagrams from the control
-// message of one that got through. The count is the kernel's, since the socket
-// was opened.
-func (s *udpSocket) noteDrops(control []byte) {
-	const header = unix.SizeofCmsghdr
-	if len(control) < header+4 {
+// readDrops asks the kernel what it dropped (SO_MEMINFO, Linux 4.12).
+func (s *udpSocket) readDrops() {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
 		return
 	}
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
-	if h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL {
-		count := uint64(binary.NativeEndian.Uint32(control[header:]))
-		// The kernel counts in 32 bits; carry on where it wraps.
-		seen := s.drops.Load()
-		total := seen&^0xffffffff | count
-		if total < seen {
-			total += 1 << 32
-		}
-		s.drops.Store(total)
+	var info [9]uint32 // SK_MEMINFO_…, linux/sock_diag.h
+	const drops = 8
+	size := uint32(unsafe.Sizeof(info))
+	var errno syscall.Errno
+	err = raw.Control(func(fd uintptr) {
+		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	if err == nil && errno == 0 && size >= uint32(unsafe.Sizeof(info)) {
+		s.noteDrops(info[drops])
 	}
+}
+
+// shut makes the kernel drop, and count, what arrives from now on. Where it
+// refuses, datagrams go on arriving until the socket is closed.
+func (s *udpSocket) shut() {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}} // passes 0 bytes of every datagram
+	program := unix.SockFprog{Len: uint16(len(nothing)), Filter: &nothing[0]}
+	_ = raw.Control(func(fd uintptr) {
+		if unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) == nil {
+			s.drain = shutDrainTime
+		}
+	})
 }
 
 // sender reads the address that recvmmsg wrote. Port and address are in network order.
