@@ -155,6 +155,23 @@ func (c *Client) byCallID(ctx context.Context, what, callID string, q url.Values
 	return raw, nil
 }
 
+// Download writes a call in one of the API's export formats (pcap, pcapng, text,
+// json, sipp, …). An unknown Call-ID is ErrNotFound.
+func (c *Client) Download(ctx context.Context, callID, format string, w io.Writer) error {
+	raw, err := c.fetch(ctx, "/api/v3/export/call/"+escapeSegment(callID)+"/"+url.PathEscape(format), nil, "*/*")
+	var p *problem
+	switch {
+	case errors.As(err, &p) && p.noRoute():
+		return fmt.Errorf("export of %q: this API has no export to %s", callID, format)
+	case errors.As(err, &p) && p.Status == http.StatusNotFound && p.isProblem:
+		return notFound(fmt.Sprintf("no call with Call-ID %q", callID))
+	case err != nil:
+		return fmt.Errorf("export of %q: %w", callID, err)
+	}
+	_, err = w.Write(raw)
+	return err
+}
+
 // escapeSegment escapes a Call-ID as one path segment. "." and ".." would be
 // taken for steps in the path, so their dots are escaped as well.
 func escapeSegment(s string) string {
@@ -166,6 +183,18 @@ func escapeSegment(s string) string {
 
 // get asks for a path, which is already escaped, and decodes the JSON answer.
 func (c *Client) get(ctx context.Context, path string, q url.Values, into any) ([]byte, error) {
+	body, err := c.fetch(ctx, path, q, "application/json, application/problem+json")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return nil, fmt.Errorf("%s does not answer like the heplake API: %w", c.base.Redacted(), err)
+	}
+	return body, nil
+}
+
+// fetch asks for a path, which is already escaped, and returns the answer.
+func (c *Client) fetch(ctx context.Context, path string, q url.Values, accept string) ([]byte, error) {
 	address := c.base.String() + path
 	if len(q) > 0 {
 		address += "?" + q.Encode()
@@ -174,7 +203,7 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, into any) (
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", "application/json, application/problem+json")
+	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", "heplake")
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -189,9 +218,6 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, into any) (
 		return nil, fmt.Errorf("the answer is larger than %d MiB; ask for less", maxAnswer>>20)
 	case resp.StatusCode != http.StatusOK:
 		return nil, readProblem(resp, body)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return nil, fmt.Errorf("%s does not answer like the heplake API: %w", c.base.Redacted(), err)
 	}
 	return body, nil
 }
@@ -218,12 +244,18 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 
 // problem is an error that the API reported (RFC 9457).
 type problem struct {
+	Type      string `json:"type"`
 	Title     string `json:"title"`
 	Detail    string `json:"detail"`
 	Status    int    `json:"status"`
 	RequestID string `json:"request_id"`
 	Column    int    `json:"column"`
 	isProblem bool
+}
+
+// noRoute reports whether the API, or what stands before it, has no such path.
+func (p *problem) noRoute() bool {
+	return p.Status == http.StatusNotFound && (!p.isProblem || strings.HasSuffix(p.Type, ":no-route"))
 }
 
 // FilterColumn is where in the filter an error of Calls is, in characters from 1;

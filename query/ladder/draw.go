@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
 )
 
@@ -61,3 +62,6 @@ func (d *Drawing) SameLanes(other *Drawing) bool {
 	return a.legAt == b.legAt && a.labels == b.labels && a.list == b.list && slices.Equal(a.x, b.x) &&
 		slices.Equal(d.t.m.columns, other.t.m.columns)
 }
+
+// LegMark is the letter of a leg in its colour, as it stands before the rows.
+func LegMark(leg int) string { return termtext.Paint(legName(leg), legStyle(leg)) }

@@ -1,0 +1,423 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/heplake/heplake/internal/cli"
+	"github.com/heplake/heplake/query"
+	"github.com/heplake/heplake/query/ladder"
+)
+
+// flowScreen is the screen of a call's ladder and its messages.
+type flowScreen struct {
+	a    *app
+	call query.Call // as the list knew it
+	id   string     // that is asked for
+
+	flow *query.Flow // nil until the answer
+	err  error       // why there is none
+	// hidden legs, by index, and kinds of items that are left out.
+	hidden                  map[string]bool
+	noCopy, noMedia, noLogs bool
+	// shown is the flow without what is hidden.
+	shown   *query.Flow
+	drawing *ladder.Drawing
+	// drawnAt is the width the drawing is for.
+	drawnAt int
+	time    ladder.TimeMode
+	whole   bool // the whole summary instead of the reason alone
+
+	cursor, top, page int
+	marked            itemID // the message to compare, if any is marked
+	anyMarked         bool
+	pane              paneMode
+	message           messageView
+	paneTop           int
+	words             string // that were last looked for
+
+	live   bool
+	asked  int
+	cancel context.CancelFunc
+}
+
+// itemID tells items of a flow apart also after it has grown.
+type itemID struct {
+	time   int64
+	index  int // among those of the same time
+	callID string
+	raw    string
+}
+
+// paneMode is where the message under the cursor is shown beside the ladder.
+type paneMode int
+
+const (
+	paneAuto paneMode = iota // at the right where there is room, else below
+	paneOff
+)
+
+// flowed is the answer to the question for a flow.
+type flowed struct {
+	of    *flowScreen
+	asked int
+	flow  *query.Flow
+	err   error
+}
+
+// openLadder shows a call.
+func openLadder(a *app, c *query.Call) tea.Cmd {
+	f := newFlowScreen(a, c)
+	a.push(f)
+	return f.ask()
+}
+
+func newFlowScreen(a *app, c *query.Call) *flowScreen {
+	return &flowScreen{a: a, call: *c, id: cli.CallID(c), hidden: map[string]bool{}, live: cli.CallOpen(c)}
+}
+
+// ask asks for the flow.
+func (f *flowScreen) ask() tea.Cmd {
+	f.close()
+	ctx, cancel := context.WithCancel(f.a.ctx)
+	f.asked++
+	f.cancel = cancel
+	asked, client, id, start := f.asked, f.a.o.Client, f.id, f.call.Start
+	return func() tea.Msg {
+		flow, _, err := client.FlowSince(ctx, id, start)
+		return flowed{f, asked, flow, err}
+	}
+}
+
+func (f *flowScreen) close() {
+	if f.cancel != nil {
+		f.cancel()
+		f.cancel = nil
+	}
+}
+
+func (f *flowScreen) refresh() tea.Cmd {
+	if !f.live || f.cancel != nil {
+		return nil
+	}
+	return f.ask()
+}
+
+func (f *flowScreen) answer(msg tea.Msg) {
+	m, ok := msg.(flowed)
+	if !ok || m.of != f || m.asked != f.asked {
+		return
+	}
+	f.close()
+	switch {
+	case errors.Is(m.err, context.Canceled):
+	case m.err != nil:
+		f.err = m.err
+		f.a.fail(m.err)
+	default:
+		f.err = nil
+		f.a.worked()
+		f.take(m.flow)
+	}
+}
+
+// take shows a flow. The cursor stays on its message; on the last one it goes
+// on to the last.
+func (f *flowScreen) take(flow *query.Flow) {
+	at, last := f.here(), f.shown != nil && f.cursor > 0 && f.cursor == len(f.shown.Items)-1
+	grown := f.flow != nil && len(flow.Items) > len(f.flow.Items)
+	f.flow, f.call = flow, flow.Call
+	f.filter()
+	if f.find(at) && !(last && grown && f.live) {
+		return
+	}
+	if last {
+		f.cursor = max(len(f.shown.Items)-1, 0)
+	}
+}
+
+// filter makes the flow without what is hidden.
+func (f *flowScreen) filter() {
+	shown := *f.flow
+	shown.Items = nil
+	for _, it := range f.flow.Items {
+		switch {
+		case it.Leg >= 0 && it.Leg < len(f.flow.Legs) && f.hidden[f.flow.Legs[it.Leg].CallID]:
+		case f.noCopy && it.Copy, f.noMedia && it.Kind == query.KindMedia, f.noLogs && it.Kind == query.KindEvent:
+		default:
+			shown.Items = append(shown.Items, it)
+		}
+	}
+	f.shown, f.drawing = &shown, nil
+	f.cursor = max(min(f.cursor, len(shown.Items)-1), 0)
+}
+
+// change hides or shows something; the cursor stays on its message if that is
+// still there.
+func (f *flowScreen) change() {
+	if f.flow == nil {
+		return
+	}
+	at := f.here()
+	f.filter()
+	f.find(at)
+}
+
+// here identifies the message under the cursor.
+func (f *flowScreen) here() itemID {
+	if it := f.current(); it != nil {
+		return f.idOf(f.cursor)
+	}
+	return itemID{index: -1}
+}
+
+func (f *flowScreen) idOf(i int) itemID {
+	it := &f.shown.Items[i]
+	id := itemID{it.Time.UnixMicro(), 0, it.CallID, it.Raw}
+	for j := i - 1; j >= 0 && f.shown.Items[j].Time.Equal(it.Time); j-- {
+		if f.shown.Items[j].Raw == it.Raw {
+			id.index++
+		}
+	}
+	return id
+}
+
+// find moves the cursor to a message.
+func (f *flowScreen) find(id itemID) bool {
+	for i := range f.shown.Items {
+		if id.index >= 0 && f.shown.Items[i].Raw == id.raw && f.idOf(i) == id {
+			f.cursor = i
+			return true
+		}
+	}
+	return false
+}
+
+// current is the message under the cursor; nil without one.
+func (f *flowScreen) current() *query.Item {
+	if f.shown == nil || f.cursor >= len(f.shown.Items) {
+		return nil
+	}
+	return &f.shown.Items[f.cursor]
+}
+
+func (f *flowScreen) move(by int) {
+	if f.shown != nil {
+		f.cursor = max(min(f.cursor+by, len(f.shown.Items)-1), 0)
+		f.paneTop = 0
+	}
+}
+
+func (f *flowScreen) key(a *app, k tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, keys.back):
+		a.pop()
+	case key.Matches(k, keys.up):
+		f.move(-1)
+	case key.Matches(k, keys.down):
+		f.move(1)
+	case key.Matches(k, keys.pageUp):
+		f.move(-max(f.page-2, 1))
+	case key.Matches(k, keys.pageDown):
+		f.move(max(f.page-2, 1))
+	case key.Matches(k, keys.home):
+		f.move(-1 << 30)
+	case key.Matches(k, keys.end):
+		f.move(1 << 30)
+	case key.Matches(k, keys.save):
+		return askSave(a, f.id)
+	case key.Matches(k, keys.copyID):
+		return copyID(a, f.id)
+	case key.Matches(k, keys.refresh):
+		return f.ask()
+	case key.Matches(k, keys.live):
+		f.live = !f.live
+		if f.live {
+			a.say("live: new messages appear by themselves")
+			return f.ask()
+		}
+		a.say("not live: F5 asks again")
+	case key.Matches(k, keys.nextCall):
+		return f.neighbour(1)
+	case key.Matches(k, keys.previousCall):
+		return f.neighbour(-1)
+	case f.flow == nil:
+	default:
+		return f.viewKey(a, k)
+	}
+	return nil
+}
+
+// viewKey acts on the keys that need a flow.
+func (f *flowScreen) viewKey(a *app, k tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, keys.open):
+		if f.current() != nil {
+			a.push(&messageScreen{f: f})
+		}
+	case key.Matches(k, keys.mark):
+		f.mark()
+	case key.Matches(k, keys.decoded):
+		f.message.decoded = !f.message.decoded
+	case key.Matches(k, keys.pane):
+		f.pane = paneAuto + paneOff - f.pane
+	case k.String() == "+", k.String() == "shift+down":
+		f.paneTop++
+	case k.String() == "-", k.String() == "shift+up":
+		f.paneTop = max(f.paneTop-1, 0)
+	case key.Matches(k, keys.time):
+		f.time = (f.time + 1) % 3
+		f.drawing = nil
+		a.say("time: " + [...]string{"since the row before", "time of day", "since the first message"}[f.time])
+	case key.Matches(k, keys.leg):
+		f.toggleLeg(int(k.String()[0] - '1'))
+	case key.Matches(k, keys.allLegs):
+		f.hidden = map[string]bool{}
+		f.change()
+	case key.Matches(k, keys.copies):
+		f.toggle(&f.noCopy, "copies by other agents")
+	case key.Matches(k, keys.media):
+		f.toggle(&f.noMedia, "media reports")
+	case key.Matches(k, keys.events):
+		f.toggle(&f.noLogs, "log events")
+	case key.Matches(k, keys.summary):
+		f.whole = !f.whole
+	case key.Matches(k, keys.find):
+		return a.ask("find:", f.words, func(s string) tea.Cmd {
+			f.words = s
+			f.look(1)
+			return nil
+		})
+	case key.Matches(k, keys.next):
+		f.look(1)
+	case key.Matches(k, keys.previous):
+		f.look(-1)
+	}
+	return nil
+}
+
+func (f *flowScreen) toggle(off *bool, what string) {
+	*off = !*off
+	f.change()
+	if *off {
+		f.a.say(what + " are left out")
+	} else {
+		f.a.say(what + " are shown")
+	}
+}
+
+func (f *flowScreen) toggleLeg(i int) {
+	if len(f.flow.Legs) < 2 || i >= len(f.flow.Legs) {
+		f.a.say("there is no such leg to leave out")
+		return
+	}
+	id := f.flow.Legs[i].CallID
+	if f.hidden[id] = !f.hidden[id]; !f.hidden[id] {
+		delete(f.hidden, id)
+	}
+	if len(f.hidden) == len(f.flow.Legs) {
+		delete(f.hidden, id)
+		f.a.say("the last leg stays")
+	}
+	f.change()
+}
+
+// look moves to the next message that has the words, in either direction.
+func (f *flowScreen) look(by int) {
+	words, n := strings.ToLower(f.words), len(f.shown.Items)
+	if words == "" {
+		return
+	}
+	for i := 1; i <= n; i++ {
+		at := ((f.cursor+i*by)%n + n) % n
+		it := &f.shown.Items[at]
+		if strings.Contains(strings.ToLower(it.Raw), words) || strings.Contains(strings.ToLower(it.Label), words) {
+			f.cursor, f.paneTop = at, 0
+			return
+		}
+	}
+	f.a.say("no message has " + f.words)
+}
+
+// mark chooses a message; with the second one the two are compared.
+func (f *flowScreen) mark() {
+	if f.current() == nil {
+		return
+	}
+	id := f.here()
+	switch {
+	case !f.anyMarked:
+		f.marked, f.anyMarked = id, true
+		f.a.say("marked; Space on another message compares the two")
+	case f.marked == id:
+		f.anyMarked = false
+		f.a.say("")
+	default:
+		f.anyMarked = false
+		for i := range f.shown.Items {
+			if f.shown.Items[i].Raw == f.marked.raw && f.idOf(i) == f.marked {
+				f.a.say("")
+				f.a.push(newDiff(f, &f.shown.Items[i], f.current()))
+				return
+			}
+		}
+		f.a.say("the marked message is hidden")
+	}
+}
+
+// neighbour goes on to another call of the list.
+func (f *flowScreen) neighbour(by int) tea.Cmd {
+	l := f.a.list
+	i := slices.IndexFunc(l.calls, func(c query.Call) bool { return cli.CallKey(&c) == cli.CallKey(&f.call) })
+	if i < 0 || i+by < 0 || i+by >= len(l.calls) {
+		f.a.say("no further call in the list")
+		return nil
+	}
+	l.cursor = i + by
+	next := newFlowScreen(f.a, l.current())
+	next.pane, next.time, next.message, next.whole = f.pane, f.time, f.message, f.whole
+	next.noCopy, next.noMedia, next.noLogs = f.noCopy, f.noMedia, f.noLogs
+	f.a.pop()
+	f.a.push(next)
+	return next.ask()
+}
+
+func (f *flowScreen) title() (string, string) {
+	right := ""
+	if f.shown != nil && len(f.shown.Items) > 0 {
+		right = fmt.Sprintf("%d of %d", f.cursor+1, len(f.shown.Items))
+		if n := len(f.flow.Items) - len(f.shown.Items); n > 0 {
+			right += fmt.Sprintf(", %d hidden", n)
+		}
+	}
+	if f.live {
+		right += " · live"
+	}
+	left := f.id
+	if f.flow != nil && f.drawing != nil && !f.whole {
+		left = plain(f.drawing.Summary()[0])
+	}
+	return left, strings.TrimPrefix(right, " · ")
+}
+
+func (f *flowScreen) hints() []key.Binding {
+	return []key.Binding{keys.help, bind(nil, "Enter", "message"), keys.mark, keys.decoded, keys.leg, keys.summary, keys.time, keys.pane, keys.find, keys.save, keys.back}
+}
+
+func (f *flowScreen) help() []keyGroup {
+	return []keyGroup{
+		{"Ladder", []key.Binding{
+			bind(nil, "Enter", "the whole message"), bind(nil, "Space", "mark a message; on a second one: compare the two"),
+			keys.decoded, keys.pane, bind(nil, "+ -", "scroll the message pane"), keys.time, keys.summary,
+			keys.leg, keys.allLegs, keys.copies, keys.media, keys.events, keys.find, keys.next, keys.previous,
+			keys.live, keys.refresh, keys.previousCall, keys.nextCall, keys.save, keys.copyID, keys.back,
+		}},
+		moving,
+	}
+}
