@@ -234,8 +234,8 @@ func (a *assembly) outcome(f *fate, isCall bool, now time.Time) Outcome {
 	return Unanswered
 }
 
-// releasedBy says who ended the call. A failure that a further hop or leg
-// reported, or that only people and their phones give, is the callee's.
+// releasedBy says who ended the call. A failure that came from the far end of a
+// further hop or leg, or that only people and their phones give, is the callee's.
 func (a *assembly) releasedBy(f *fate, r release) string {
 	c := &a.call
 	switch {
@@ -249,7 +249,7 @@ func (a *assembly) releasedBy(f *fate, r release) string {
 		return ByCaller
 	case !f.failed:
 		return ""
-	case f.failedFurther || c.FinalStatus > 0 && c.FinalStatus < 400:
+	case c.FinalStatus > 0 && c.FinalStatus < 400, a.openings[0].failedAtEnd(a.openings[0].further()):
 		return ByCallee
 	}
 	switch c.FinalStatus {
@@ -257,7 +257,7 @@ func (a *assembly) releasedBy(f *fate, r release) string {
 		return ByCallee
 	}
 	for _, o := range a.openings[1:] {
-		if g := o.fate(); o.method == Invite && g.failed && g.final.Status != 0 && !isChallenge(g.final.Status) {
+		if o.method == Invite && o.failedAtEnd(slices.Concat(o.lastTry, o.further())) {
 			return ByCallee
 		}
 	}

@@ -18,8 +18,6 @@ type fate struct {
 	// At most one of answered and failed is true; cancelled goes with failed, or
 	// with neither while the final response is not seen.
 	answered, failed, cancelled bool
-	// failedFurther says that a hop beyond the caller's reported a failure.
-	failedFurther bool
 	// dialogs are the To tags of the dialogs that were answered, in order.
 	dialogs []uint32
 }
@@ -43,12 +41,6 @@ func (o *opening) fate() *fate {
 	}
 	slices.SortFunc(f.first, compareEvents)
 	further := o.further()
-	for _, t := range further {
-		for i := range t.responses {
-			e := &t.responses[i]
-			f.failedFurther = f.failedFurther || isFailure(e) && !isChallenge(e.Status)
-		}
-	}
 	o.findFinal(f, further)
 	o.findCancel(f)
 	f.findProgress(further)
@@ -118,6 +110,31 @@ func (o *opening) findFinal(f *fate, further []*transaction) {
 	if f.answered {
 		f.status = 200
 	}
+}
+
+// failedAtEnd reports whether one of the transactions failed at a host that, as
+// far as was seen, passed the request on to no other. An ACK on its branch proves
+// a failure that was missed.
+func (o *opening) failedAtEnd(transactions []*transaction) bool {
+	for _, t := range transactions {
+		passedOn := slices.ContainsFunc(o.transactions, func(n *transaction) bool {
+			return n.client == t.server && n.client != n.server && n.cseq == t.cseq
+		})
+		if passedOn {
+			continue
+		}
+		for i := range t.responses {
+			if e := &t.responses[i]; isFailure(e) && !isChallenge(e.Status) {
+				return true
+			}
+		}
+		if firstOf(t.responses, func(e *Event) bool { return e.Status >= 200 }) == nil && slices.ContainsFunc(o.events, func(e Event) bool {
+			return e.Method == Ack && e.Branch == t.branch && e.Branch != 0 && e.CSeq == t.cseq
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // best chooses among the failures of parallel and later branches as a proxy does

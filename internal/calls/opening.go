@@ -222,15 +222,18 @@ func (o *opening) transactionsOf(requests []Event) []*transaction {
 		}
 	}
 	within := o.withinDialog(requests, o.method)
-	for _, e := range o.events {
-		outside := !within[dialogRequest{e.CSeq, e.FromTag}]
-		if e.Method != o.method || e.Status == 0 || !outside && len(requests) > 0 {
-			continue
+	responses := func(inside bool) {
+		for _, e := range o.events {
+			if e.Method == o.method && e.Status > 0 && within[dialogRequest{e.CSeq, e.FromTag}] == inside {
+				t := find(e, e.Dst, e.Src)
+				t.responses = append(t.responses, e)
+				o.seen = o.seen || !inside && !neverOpens(o.method)
+			}
 		}
-		// Without an opening, what was seen first of a dialog stands for it.
-		o.seen = o.seen || outside && !neverOpens(o.method)
-		t := find(e, e.Dst, e.Src)
-		t.responses = append(t.responses, e)
+	}
+	responses(false)
+	if len(out) == 0 {
+		responses(true) // what was seen first of a dialog stands for its opening
 	}
 	slices.SortFunc(out, func(a, b *transaction) int { return compareEvents(a.first(), b.first()) })
 	return out

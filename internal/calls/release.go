@@ -90,8 +90,9 @@ func (o *opening) acknowledged(tag uint32) bool {
 // disconnect tells whether the BYE got a 2xx and after how long: the one that its
 // sender got, to this BYE or to the one that it sent after a challenge.
 func (o *opening) disconnect(bye Event) (bool, *float64) {
-	of := func(e *Event) bool { return e.Method == Bye && e.FromTag == bye.FromTag && isSuccess(e) }
-	ok := where(o.events, of)
+	ok := where(o.events, func(e *Event) bool {
+		return e.Method == Bye && isSuccess(e) && e.FromTag == bye.FromTag && e.ToTag == bye.ToTag
+	})
 	if len(ok) == 0 {
 		return false, nil
 	}
