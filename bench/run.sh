@@ -12,7 +12,7 @@ mkdir -p "$results" bin
 
 say "bench: hep, sip, media, batch, generator (-count=$count)"
 go test -run '^$' -bench . -benchtime "${BENCHTIME:-200ms}" -count "$count" \
-  ./ingest/hep ./ingest/sip ./ingest/media ./ingest/batch ./bench/gen | tee "$results/$stamp-micro.txt"
+  ./ingest/hep ./ingest/sip ./bench/decode ./ingest/media ./ingest/batch ./bench/gen | tee "$results/$stamp-micro.txt"
 
 say "bench: load ($scenarios)"
 go build -o bin/hepgen ./bench/cmd/hepgen

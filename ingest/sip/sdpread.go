@@ -22,10 +22,21 @@ func (s *SDP) parse(b []byte, cut, forgivingOnly bool) bool {
 	s.Has = true
 	lines := 0
 	for pos := 0; pos < len(b); {
-		if next := r.usual(b, pos); next > 0 {
-			lines++
-			pos = next
-			continue
+		// The usual forms (see usual.go) of the lines that most of a description
+		// consists of, told apart here: a call for each line would cost more.
+		if len(b)-pos >= 16 && !forgivingOnly {
+			next := 0
+			switch line := b[pos : pos+9]; {
+			case string(line) == "a=rtpmap:":
+				next = r.usualMap(b, pos+9)
+			case string(line) == "c=IN IP4 ":
+				next = r.usualConnection(b, pos+9)
+			}
+			if next > 0 {
+				lines++
+				pos = next
+				continue
+			}
 		}
 		end := byteAt(b, pos, '\n')
 		if end == len(b) && cut {
@@ -51,28 +62,8 @@ func (s *SDP) parse(b []byte, cut, forgivingOnly bool) bool {
 	return lines > 0 && !r.bad
 }
 
-// usual reads the line at b[pos:] when it is of one of the usual forms (see
-// usual.go). next is the offset of the next line, 0 when the line is another,
-// and nothing was read.
-func (r *sdpReader) usual(b []byte, pos int) (next int) {
-	line := b[pos:]
-	if len(line) < 16 || r.forgivingOnly {
-		return 0
-	}
-	switch line[0] {
-	case 'a':
-		if string(line[:9]) == "a=rtpmap:" {
-			return r.usualMap(b, pos+9)
-		}
-	case 'c':
-		if string(line[:9]) == "c=IN IP4 " {
-			return r.usualConnection(b, pos+9)
-		}
-	}
-	return 0
-}
-
-// usualMap reads "101 telephone-event/8000".
+// usualMap reads "101 telephone-event/8000" at b[pos:]. next is the offset of the
+// next line, 0 when the map is not of the usual form, and nothing was read.
 func (r *sdpReader) usualMap(b []byte, pos int) (next int) {
 	pt, end := decimal(b, pos)
 	if end == pos || pt > 127 || at(b, end) != ' ' {
@@ -91,7 +82,8 @@ func (r *sdpReader) usualMap(b []byte, pos int) (next int) {
 	return next
 }
 
-// usualConnection reads an IPv4 address without TTL and count.
+// usualConnection reads an IPv4 address without TTL and count; next is that of
+// usualMap.
 func (r *sdpReader) usualConnection(b []byte, pos int) (next int) {
 	end := partEnd(b, pos)
 	if end == pos || at(b, end) != '\r' || at(b, end+1) != '\n' {

@@ -30,6 +30,10 @@ func usualURI(b []byte, i int, u *URI, closing byte) (end int) {
 		c = at(b, end)
 	}
 	if c == ';' {
+		const transport = ";transport="
+		if end+len(transport) <= len(b) && string(b[end:end+len(transport)]) == transport {
+			end += len(transport) - 1
+		}
 		for c == ';' || c == '=' || c == ':' {
 			end = stopAt(b, end+1)
 			c = at(b, end)
