@@ -1,7 +1,7 @@
 package sip
 
 // rfc4475Want are the results for RFC 4475, in its order, and for one message of
-// its drafts.
+// its drafts. What the RFC says of each message is in torture_rfc_test.go.
 var rfc4475Want = []tortured{
 	{
 		name:    "wsinv",
