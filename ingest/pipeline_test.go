@@ -39,6 +39,13 @@ func open(t *testing.T, change func(*ingest.Config)) *lake {
 // openSpool opens a lake whose spool has these bounds.
 func openSpool(t *testing.T, change func(*ingest.Config), bounds spool.Options) *lake {
 	t.Helper()
+	return openVia(t, change, bounds, t.TempDir(), func(addr string) string { return addr })
+}
+
+// openVia opens a lake whose spool is in the folder, and whose inserts go to
+// ClickHouse by way of another address.
+func openVia(t *testing.T, change func(*ingest.Config), bounds spool.Options, dir string, via func(addr string) string) *lake {
+	t.Helper()
 	opt, err := clickhouse.ParseDSN(chtest.Database(t))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func openSpool(t *testing.T, change func(*ingest.Config), bounds spool.Options) 
 	}
 	log := slog.New(slog.DiscardHandler)
 	bounds.Log = log
-	sp, err := spool.Open(t.TempDir(), bounds)
+	sp, err := spool.Open(dir, bounds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +75,13 @@ func openSpool(t *testing.T, change func(*ingest.Config), bounds spool.Options) 
 	if change != nil {
 		change(&cfg)
 	}
-	p := ingest.New(cfg, sp, insert.New(db, opt.Auth.Database, time.Minute), log)
+	opt.Addr = []string{via(opt.Addr[0])}
+	inserting, err := clickhouse.Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = inserting.Close() })
+	p := ingest.New(cfg, sp, insert.New(inserting, opt.Auth.Database, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

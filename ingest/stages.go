@@ -140,7 +140,9 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 			p.spool.Ack(entry)
 			p.ledger.store(sealed.Table, sealed.Rows, sealed.Packets)
 			p.timings.insert.WithLabelValues(sealed.Table).Observe(time.Since(began).Seconds())
-			p.timings.latency.WithLabelValues(sealed.Table).Observe(time.Since(sealed.Oldest).Seconds())
+			// Of a batch from before the start the time is the wall clock's, which may
+			// have been set back since.
+			p.timings.latency.WithLabelValues(sealed.Table).Observe(max(0, time.Since(sealed.Oldest).Seconds()))
 			pause.Reset()
 		case errors.Is(err, insert.ErrRejected):
 			p.refused(entry, sealed, err)
