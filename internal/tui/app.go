@@ -43,6 +43,8 @@ type app struct {
 	stack  []screen // the last one is seen; the first is the list
 	prompt *prompt  // a question in the last line, nil without one
 	status status
+	// next is what an answer has made worth doing.
+	next tea.Cmd
 }
 
 // status is the line above the last: what happened, or what went wrong.
@@ -127,6 +129,12 @@ func (a *app) fail(err error) {
 	}
 }
 
+// complain puts an error there for a while: that of something asked for once.
+func (a *app) complain(err error) {
+	a.fail(err)
+	a.status.until = time.Now().Add(2 * statusTime)
+}
+
 // worked takes an error away again.
 func (a *app) worked() {
 	if a.status.bad {
@@ -157,7 +165,7 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, tea.Batch(cmds...)
 	case told:
 		if m.err != nil {
-			a.fail(m.err)
+			a.complain(m.err)
 		} else {
 			a.say(m.text)
 		}
@@ -169,7 +177,9 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			r.answer(msg)
 		}
 	}
-	return a, nil
+	next := a.next
+	a.next = nil
+	return a, next
 }
 
 // press acts on a key: of the prompt, of every screen, or of the one seen.

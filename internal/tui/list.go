@@ -44,6 +44,9 @@ type list struct {
 	// the one under way, nil when there is none.
 	asked  int
 	cancel context.CancelFunc
+	// fresh tells that what is shown is not yet the answer to the filter or time
+	// just given; opening waits for that.
+	fresh, open bool
 	// loaded tells that there has been an answer.
 	loaded  bool
 	askedAt time.Time
@@ -128,6 +131,8 @@ func (l *list) answer(msg tea.Msg) {
 		return
 	}
 	l.close()
+	open := l.open && m.err == nil
+	l.fresh, l.open = false, false
 	if m.err != nil {
 		if errors.Is(m.err, context.Canceled) {
 			return
@@ -146,6 +151,9 @@ func (l *list) answer(msg tea.Msg) {
 		l.column, l.wrong = 0, ""
 	}
 	l.show(m.answer.Calls, m.answer.Truncated)
+	if open && l.current() != nil && l.a.top() == screen(l) {
+		l.a.next = openLadder(l.a, l.current())
+	}
 }
 
 // show puts calls on the screen. The cursor stays on its call; at the top it
@@ -188,7 +196,7 @@ func (l *list) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 		return a.quit()
 	case k.String() == "esc" && l.cancel != nil:
 		l.close()
-		l.live = false
+		l.live, l.fresh, l.open = false, false, false
 		a.say("stopped asking; F5 asks again, p goes live")
 	case key.Matches(k, keys.up):
 		l.move(-1)
@@ -219,6 +227,8 @@ func (l *list) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 		return l.search()
 	case key.Matches(k, keys.window):
 		return l.askWindow()
+	case key.Matches(k, keys.open) && l.fresh:
+		l.open = true
 	case l.current() == nil:
 	case key.Matches(k, keys.open), k.String() == "right":
 		return openLadder(a, l.current())
@@ -236,7 +246,7 @@ func (l *list) typed(k tea.KeyPressMsg) tea.Cmd {
 	case "enter":
 		l.input.Blur()
 		l.filter = strings.TrimSpace(l.input.Value())
-		l.cursor, l.top, l.column, l.wrong = 0, 0, 0, ""
+		l.cursor, l.top, l.column, l.wrong, l.fresh = 0, 0, 0, "", true
 		return l.search()
 	case "esc":
 		l.input.Blur()
@@ -312,10 +322,11 @@ func (l *list) askWindow() tea.Cmd {
 		l.since, l.until = strings.TrimSpace(since), strings.TrimSpace(until)
 		if _, _, err := l.window(); err != nil {
 			l.since, l.until = old[0], old[1]
-			l.a.fail(err)
+			l.a.complain(err)
 			return nil
 		}
 		l.a.worked()
+		l.fresh = true
 		return l.search()
 	})
 }

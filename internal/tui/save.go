@@ -35,7 +35,7 @@ func askSave(a *app, id string) tea.Cmd {
 		}
 		format := saveFormats[strings.ToLower(filepath.Ext(path))]
 		if format == "" {
-			a.fail(fmt.Errorf("%s: the name says the format; it ends in .pcap, .pcapng, .txt, .json, .svg, .html or .xml (SIPp)", path))
+			a.complain(fmt.Errorf("%s: the name says the format; it ends in .pcap, .pcapng, .txt, .json, .svg, .html or .xml (SIPp)", path))
 			return nil
 		}
 		a.say("saving …")

@@ -276,6 +276,28 @@ func TestListAndFilter(t *testing.T) {
 	tm.without("colour")
 }
 
+// Keys pressed before the answer are meant for it: Enter opens what the new
+// filter finds, not what the old one had.
+func TestTypeAhead(t *testing.T) {
+	s := newServer(t, scenes(t)...)
+	tm := start(t, s, Options{Limit: 100, Paused: true}, 120, 30)
+	tm.until("4 calls", "1-16207@127.0.0.1")
+	release := make(chan struct{})
+	slow := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("filter") != "" {
+			<-release
+		}
+		return false
+	}
+	s.before.Store(&slow)
+	tm.keys("/")
+	tm.text("outcome = failed")
+	tm.keys("enter", "enter")
+	tm.until("4 calls")
+	close(release)
+	tm.until("✗ FAILED", "1 of 9")
+}
+
 func TestSort(t *testing.T) {
 	s := newServer(t, scenes(t)...)
 	tm := start(t, s, Options{Limit: 100, Paused: true}, 160, 30)
