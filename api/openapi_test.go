@@ -114,6 +114,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		"SeriesResult": reflect.TypeFor[seriesAnswer](), "Series": reflect.TypeFor[query.Series](), "Label": reflect.TypeFor[query.Label](),
 		"SearchBody": reflect.TypeFor[searchBody](), "SearchAnswer": reflect.TypeFor[searchAnswer](), "CallRow": reflect.TypeFor[callRow](),
 		"TransactionAnswer": reflect.TypeFor[transactionAnswer](), "TransactionData": reflect.TypeFor[transactionData](),
+		"Finding": reflect.TypeFor[query.Finding](), "Transaction": reflect.TypeFor[query.Transaction](), "Dialog": reflect.TypeFor[query.Dialog](),
+		"Clock": reflect.TypeFor[query.Clock](), "MediaReport": reflect.TypeFor[query.MediaReport](),
 		"Message": reflect.TypeFor[message](), "Arrow": reflect.TypeFor[arrow](), "Problem": reflect.TypeFor[problem](),
 	}
 	for name, schema := range doc.Components.Schemas {

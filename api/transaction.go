@@ -117,14 +117,15 @@ func (s *server) transaction(w http.ResponseWriter, r *http.Request) error {
 }
 
 func newTransaction(f *query.Flow) transactionAnswer {
+	// A host's column is that of its first address; its further ones are listed in it.
 	a := transactionAnswer{Total: len(f.Items), Keys: messageKeys, Data: transactionData{
 		Messages: []message{}, CallData: []arrow{}, Hosts: map[string]host{}, Alias: map[string]string{},
 		Call: f.Call, Legs: f.Legs, Truncated: f.Truncated,
 	}}
 	for i, p := range f.Participants {
-		a.Data.Hosts[p.Address] = host{Host: []string{p.Address}, Position: i}
+		a.Data.Hosts[p.Address] = host{Host: p.Addresses, Position: i}
 		// A client may draw hosts of one name as one, so user agents are no names here.
-		a.Data.Alias[p.Address] = p.Address
+		a.Data.Alias[p.Address] = cmp.Or(p.Alias, p.Address)
 	}
 	for _, item := range f.Items {
 		m := newMessage(f, item)
@@ -135,11 +136,11 @@ func newTransaction(f *query.Flow) transactionAnswer {
 }
 
 func newMessage(f *query.Flow, item query.Item) message {
-	src, dst := f.Participants[item.Src], f.Participants[item.Dst]
+	src, dst := item.SrcAddr, item.DstAddr
 	m := message{
 		ID: item.Index + 1, SID: item.CallID, CallID: item.CallID, CorrelationID: f.Call.CorrelationID,
-		Protocol: ipProtocol(item.Transport), Family: family(src.IP), Transport: item.Transport,
-		SrcIP: address(src.IP), SrcPort: src.Port, DstIP: address(dst.IP), DstPort: dst.Port,
+		Protocol: ipProtocol(item.Transport), Family: family(src.Addr()), Transport: item.Transport,
+		SrcIP: address(src.Addr()), SrcPort: src.Port(), DstIP: address(dst.Addr()), DstPort: dst.Port(),
 		TimeSeconds: item.Time.Unix(), TimeUseconds: item.Time.Nanosecond() / 1000,
 		CreateDate: item.Time.UnixMilli(), CreateTS: item.Time.UnixMilli(), MicroTS: item.Time.UnixMicro(),
 		CaptureID: strconv.FormatUint(uint64(item.CaptureID), 10), Node: cmp.Or(item.Node, dbNode), DBNode: dbNode,

@@ -61,7 +61,7 @@ func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
 	if found == nil {
 		return nil, fmt.Errorf("flow of %q: %w", r.ID, ErrNotFound)
 	}
-	b := newFlowBuilder(found, r.ID)
+	b := newFlowBuilder(found, r.ID, s.aliases)
 	if !whole {
 		b.truncated("legs: more Call-IDs are connected than a flow holds")
 	}
@@ -76,6 +76,7 @@ func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
 	if len(calls) > 0 {
 		flow.Call = calls[0]
 	}
+	flow.Analyse()
 	return flow, nil
 }
 
@@ -173,7 +174,7 @@ ORDER BY time, via_branch, status LIMIT ` + p.Add("UInt64", uint64(limit+1))
 func (s *Store) readReports(ctx context.Context, b *flowBuilder, limit int) error {
 	var p filter.Params
 	sql := `SELECT time, node, capture_id, call_id, correlation_id, src_ip, src_port, dst_ip, dst_port, transport,
-    source, report, ssrc, toBool(` + isReception + `), fraction_lost, jitter_ms, rtt_ms, mos, raw
+    source, report, ssrc, toBool(` + isReception + `), fraction_lost, jitter_ms, rtt_ms, mos, packets, raw
 FROM ` + s.table("media") + ` WHERE ` + rowsOf(b.component, b.component.mediaSpan(), &p, "correlation_id", "call_id") + `
 ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
 	n := 0
@@ -183,8 +184,9 @@ ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
 		var ssrc uint32
 		var reception bool
 		var fractionLost, jitter, rtt, mos float32
+		var packets uint64
 		err := rows.Scan(&m.Time, &m.Node, &m.CaptureID, &m.CallID, &correlationID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
-			&source, &report, &ssrc, &reception, &fractionLost, &jitter, &rtt, &mos, &m.Raw)
+			&source, &report, &ssrc, &reception, &fractionLost, &jitter, &rtt, &mos, &packets, &m.Raw)
 		if err != nil {
 			return err
 		}
@@ -194,6 +196,10 @@ ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(limit+1))
 		}
 		if m.CallID == "" {
 			m.CallID = correlationID
+		}
+		m.Media = &MediaReport{
+			Source: source, Report: report, SSRC: ssrc, Reception: reception, FractionLost: float64(fractionLost),
+			JitterMs: float64(jitter), RTTMs: float64(rtt), MOS: float64(mos), Packets: packets,
 		}
 		m.Kind, m.Label = KindMedia, reportLabel(source, report, reception, fractionLost, jitter, rtt, mos)
 		b.add(m)

@@ -28,6 +28,20 @@ type message struct {
 	fromTag, toTag    string
 	branch            string
 	userAgent, server string
+	// vias are the values of Via, topmost first.
+	vias []sipVia
+	// at is Time by the flow's clock: less what the agent's clock is ahead.
+	at time.Time
+}
+
+// connected reports whether the message came over a connection, whose client
+// has a port for it alone.
+func (m *message) connected() bool {
+	switch m.Transport {
+	case "tcp", "tls", "ws", "wss":
+		return true
+	}
+	return false
 }
 
 // agent is who reported the message.
@@ -74,13 +88,14 @@ func (m *message) identity() identity { return identity{m.content(), hop{m.src, 
 type flowBuilder struct {
 	component *component
 	asked     string
+	aliases   aliases
 	messages  []message
 	sip       int // how many of messages are SIP
 	reasons   []string
 }
 
-func newFlowBuilder(c *component, asked string) *flowBuilder {
-	return &flowBuilder{component: c, asked: asked}
+func newFlowBuilder(c *component, asked string, a aliases) *flowBuilder {
+	return &flowBuilder{component: c, asked: asked, aliases: a}
 }
 
 func (b *flowBuilder) truncated(reason string) {
@@ -98,6 +113,10 @@ func (b *flowBuilder) add(m message) {
 	m.SrcAddr, m.DstAddr = netip.AddrPortFrom(m.src.ip, m.src.port), netip.AddrPortFrom(m.dst.ip, m.dst.port)
 	m.RawBytes = []byte(m.Raw)
 	m.Raw = strings.ToValidUTF8(m.Raw, "\uFFFD")
+	if m.at = m.Time; m.Kind == KindSIP {
+		head := readSIPHead(m.RawBytes)
+		m.vias = head.vias()
+	}
 	b.messages = append(b.messages, m)
 }
 
@@ -110,7 +129,7 @@ func (b *flowBuilder) flow() *Flow {
 	for i, l := range f.Legs {
 		legs[l.CallID] = i
 	}
-	p := newParticipants(b.messages)
+	p := newParticipants(b.messages, b.aliases)
 	var first, previous time.Time
 	for i := range b.messages {
 		m := &b.messages[i]
@@ -132,7 +151,7 @@ func (b *flowBuilder) flow() *Flow {
 		}
 		f.Items[i] = m.Item
 	}
-	f.Participants = p.list
+	f.Participants, f.Clocks = p.list, clocksOf(b.messages)
 	if f.Participants == nil {
 		f.Participants = []Participant{}
 	}

@@ -3,12 +3,16 @@ package query
 import (
 	"container/heap"
 	"sort"
+	"strings"
 	"time"
 )
 
 // How far clocks may disagree. Within a hop, a response that is reported up to
 // hopSkew before its request is put behind it: the two are often reported by
-// different processes or machines. From hop to hop, only relaySkew is put right.
+// different processes or machines. From hop to hop, only relaySkew is put right
+// where addresses alone tell that a message was passed on. What Via tells is
+// certain, and agents' clocks that are farther apart are set right first: see
+// clocks.go.
 const (
 	hopSkew   = time.Second
 	relaySkew = 20 * time.Millisecond
@@ -29,17 +33,28 @@ func (m *message) transaction() transaction {
 	return t
 }
 
-// inOrder sorts messages by time and then puts right what cannot have been:
-// a response before its request, an ACK before the final response, a final
-// response before a provisional one that was reported at almost the same time,
-// a message relayed before it arrived. Nothing else is moved.
+// inOrder sorts messages by time, by one clock where agents' clocks disagree,
+// and then puts right what cannot have been: a response before its request, an
+// ACK before the final response, a final response before a provisional one that
+// was reported at almost the same time, a message relayed before it arrived.
+// Nothing else is moved.
 func inOrder(messages []message) []message {
-	sort.SliceStable(messages, func(i, j int) bool { return messages[i].Time.Before(messages[j].Time) })
+	byTime := func() {
+		sort.SliceStable(messages, func(i, j int) bool { return messages[i].at.Before(messages[j].at) })
+	}
+	byTime()
+	found := causes(messages)
+	if setClocks(messages, found) {
+		byTime()
+		found = causes(messages)
+	}
 	before := map[int][]int{} // i → those that must come after i
 	waits := make([]int, len(messages))
-	for _, e := range violations(messages) {
-		before[e.first] = append(before[e.first], e.then)
-		waits[e.then]++
+	for _, c := range found {
+		if c.first > c.then && messages[c.first].at.Sub(messages[c.then].at) <= c.skew {
+			before[c.first] = append(before[c.first], c.then)
+			waits[c.then]++
+		}
 	}
 	if len(before) == 0 {
 		return messages
@@ -55,17 +70,50 @@ type answer struct {
 	client address
 }
 
-// edge says that one message must come before another; both are indexes.
-type edge struct{ first, then int }
+// cause says that one message came before another; both are indexes. It is
+// heeded where the times contradict it by skew at most.
+type cause struct {
+	first, then int
+	skew        time.Duration
+	// certain: whatever the clocks say.
+	certain bool
+}
 
-// violations finds pairs of messages in the wrong order; first > then.
-func violations(messages []message) []edge {
+// relay is what a message shares with those that it was passed on as: with the
+// branches of the Vias that it had further back.
+type relay struct {
+	callID, method, cseqMethod string
+	status                     uint16
+	cseq                       uint32
+	branches                   string
+}
+
+// branches are the branches of the Vias from one on, the topmost being 0. A proxy
+// puts its Via on a request and takes it off the response (RFC 3261 sections 16.6
+// and 16.7): what a request was before, has its Vias from 1 on, and what a
+// response becomes, too.
+func (m *message) branches(from int) string {
+	var b strings.Builder
+	for _, v := range m.vias[min(from, len(m.vias)):] {
+		b.WriteString(v.branch + "\x00")
+	}
+	return b.String()
+}
+
+func (m *message) relayKey(branches string) relay {
+	return relay{m.CallID, m.Method, m.CSeqMethod, m.Status, m.CSeq, branches}
+}
+
+// causes finds what must come before what. messages are in order of time.
+func causes(messages []message) []cause {
 	type span struct{ request, final, provisional int }
 	const none = -1
 	// For each transaction, the first request and final, and the last provisional.
 	spans := map[transaction]*span{}
 	answers := map[answer]int{} // the first 2xx to an INVITE
 	arrivals := map[content]map[address]int{}
+	requests := map[relay]int{} // the first request with these Vias
+	responses := map[relay]int{}
 	for i := range messages {
 		m := &messages[i]
 		if m.Kind != KindSIP {
@@ -91,7 +139,10 @@ func violations(messages []message) []edge {
 				answers[a] = i
 			}
 		}
-		if c := m.content(); m.src != m.dst && !m.hopByHop() {
+		if m.hopByHop() {
+			continue
+		}
+		if c := m.content(); m.src != m.dst {
 			if arrivals[c] == nil {
 				arrivals[c] = map[address]int{}
 			}
@@ -99,11 +150,18 @@ func violations(messages []message) []edge {
 				arrivals[c][m.dst] = i
 			}
 		}
+		key, index := m.relayKey(m.branches(0)), requests
+		if m.Status > 0 { // the message that it is passed on as has one Via less
+			key, index = m.relayKey(m.branches(1)), responses
+		}
+		if _, ok := index[key]; !ok && len(m.vias) > 0 {
+			index[key] = i
+		}
 	}
-	var out []edge
-	late := func(first, then int, skew time.Duration) {
-		if first != none && first > then && messages[first].Time.Sub(messages[then].Time) <= skew {
-			out = append(out, edge{first, then})
+	var out []cause
+	add := func(first, then int, skew time.Duration, certain bool) {
+		if first != none && first != then {
+			out = append(out, cause{first, then, skew, certain})
 		}
 	}
 	for i := range messages {
@@ -114,22 +172,35 @@ func violations(messages []message) []edge {
 		t := m.transaction()
 		switch {
 		case m.Status > 0:
-			late(spans[t].request, i, hopSkew)
+			add(spans[t].request, i, hopSkew, true)
 			if m.Status >= 200 && i == spans[t].final {
-				late(spans[t].provisional, i, relaySkew)
+				add(spans[t].provisional, i, relaySkew, false)
 			}
 		case m.Method == "ACK":
 			// The ACK of a failure has the INVITE's branch; that of a 2xx has its own,
 			// and whoever sends it has been sent the 2xx.
 			t.cseqMethod = "INVITE"
 			if s := spans[t]; s != nil {
-				late(s.final, i, hopSkew)
+				add(s.final, i, hopSkew, true)
 			} else if final, ok := answers[answer{m.CallID, m.CSeq, m.src}]; ok {
-				late(final, i, hopSkew)
+				add(final, i, hopSkew, true)
 			}
 		}
-		if at, ok := arrivals[m.content()][m.src]; ok && m.src != m.dst && !m.hopByHop() {
-			late(at, i, relaySkew)
+		if m.hopByHop() || m.src == m.dst {
+			continue
+		}
+		if at, ok := arrivals[m.content()][m.src]; ok {
+			add(at, i, relaySkew, false)
+		}
+		if len(m.vias) == 0 {
+			continue
+		}
+		key, index := m.relayKey(m.branches(1)), requests
+		if m.Status > 0 {
+			key, index = m.relayKey(m.branches(0)), responses
+		}
+		if at, ok := index[key]; ok && key.branches != "" {
+			add(at, i, hopSkew, true)
 		}
 	}
 	return out

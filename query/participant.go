@@ -1,16 +1,33 @@
 package query
 
-// participants are the columns of a ladder.
+import (
+	"net/netip"
+	"slices"
+)
+
+// participants are the columns of a ladder. Addresses that are one party share
+// one: those of the same alias, and the client ports that a host takes anew for
+// each connection of TCP.
 type participants struct {
-	list   []Participant
-	byAddr map[address]int
-	names  map[address]string
+	list    []Participant
+	byKey   map[partyKey]int
+	names   map[address]string
+	aliases aliases
+	// service is the address of a host that a client port belongs to.
+	service map[address]address
+}
+
+// partyKey is what addresses of one participant share: the alias, else the
+// address.
+type partyKey struct {
+	alias string
+	at    address
 }
 
 // newParticipants lists the ends of SIP messages in order of appearance, with
 // what they call themselves.
-func newParticipants(messages []message) *participants {
-	p := &participants{byAddr: map[address]int{}, names: names(messages)}
+func newParticipants(messages []message, a aliases) *participants {
+	p := &participants{byKey: map[partyKey]int{}, names: names(messages), aliases: a, service: servicePorts(messages)}
 	for i := range messages {
 		if m := &messages[i]; m.Kind == KindSIP {
 			p.index(m.src)
@@ -57,13 +74,92 @@ func names(messages []message) map[address]string {
 	return out
 }
 
+// servicePorts finds, for the ports that hosts took for a connection of their
+// own, the address they are known by. The topmost Via of a request, and of its
+// responses, says where its sender is to be found (RFC 3261 section 18.1.1); a
+// host behind NAT names another address there, and is then known by the only
+// other port that it has in the flow.
+func servicePorts(messages []message) map[address]address {
+	out := map[address]address{}
+	known := map[netip.Addr][]address{}
+	client := map[address]bool{}
+	for i := range messages {
+		m := &messages[i]
+		if m.Kind != KindSIP {
+			continue
+		}
+		at := m.src // who sent the request
+		if m.Status > 0 {
+			at = m.dst
+		}
+		if !m.connected() || len(m.vias) == 0 {
+			continue
+		}
+		via := m.vias[0]
+		if host, err := netip.ParseAddr(via.host); err == nil && host.Unmap() == at.ip {
+			if via.port != at.port {
+				out[at] = address{at.ip, via.port}
+				client[at] = true
+			}
+			continue
+		}
+		// Two hosts' ports: the one that a request is sent from is the client's,
+		// unless requests are sent to it as well.
+		client[at] = true
+	}
+	for i := range messages {
+		m := &messages[i]
+		if m.Kind != KindSIP {
+			continue
+		}
+		for _, at := range [2]address{m.src, m.dst} {
+			if !client[at] && !slices.Contains(known[at.ip], at) {
+				known[at.ip] = append(known[at.ip], at)
+			}
+		}
+	}
+	for at := range client {
+		if _, ok := out[at]; !ok && at.ip.IsValid() && at.port >= firstClientPort && len(known[at.ip]) == 1 {
+			out[at] = known[at.ip][0]
+		}
+	}
+	return out
+}
+
+// firstClientPort is the lowest port that systems take for connections of
+// clients (RFC 6335 section 6 has 49152; Linux begins at 32768).
+const firstClientPort = 32768
+
+// key is the participant that an address belongs to.
+func (p *participants) key(a address) partyKey {
+	if s, ok := p.service[a]; ok {
+		a = s
+	}
+	if name := p.aliases.name(a.ip, a.port); name != "" {
+		return partyKey{alias: name}
+	}
+	return partyKey{at: a}
+}
+
 // index is the participant of an address, which is added when it is new.
 func (p *participants) index(a address) int {
-	i, ok := p.byAddr[a]
+	key := p.key(a)
+	i, ok := p.byKey[key]
 	if !ok {
 		i = len(p.list)
-		p.byAddr[a] = i
-		p.list = append(p.list, Participant{Address: a.String(), IP: a.ip, Port: a.port, Name: p.names[a]})
+		p.byKey[key] = i
+		shown := a
+		if s, ok := p.service[a]; ok {
+			shown = s
+		}
+		p.list = append(p.list, Participant{Address: shown.String(), IP: shown.ip, Port: shown.port, Alias: key.alias})
+	}
+	one := &p.list[i]
+	if one.Name == "" {
+		one.Name = p.names[a]
+	}
+	if text := a.String(); !slices.Contains(one.Addresses, text) {
+		one.Addresses = append(one.Addresses, text)
 	}
 	return i
 }
@@ -82,9 +178,9 @@ func (p *participants) ends(m *message) (src, dst int) {
 	return p.index(m.src), p.index(m.dst)
 }
 
-// sameHost is the first participant with the same IP address.
+// sameHost is the first participant with the same address, alias or IP address.
 func (p *participants) sameHost(a address) (int, bool) {
-	if i, ok := p.byAddr[a]; ok {
+	if i, ok := p.byKey[p.key(a)]; ok {
 		return i, true
 	}
 	for i := range p.list {

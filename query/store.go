@@ -32,6 +32,8 @@ type Options struct {
 	MaxMemory uint64
 	// MaxRows is the most rows one query may return; 100,000 when 0.
 	MaxRows uint64
+	// Aliases name addresses in ladders.
+	Aliases []Alias
 	// Configure, if set, makes the last changes to what the URL says before the
 	// connection is opened: a token, TLS, the size of the pool. The Database it
 	// finds is empty; one that it sets is current in queries on Conn, and must
@@ -59,6 +61,7 @@ type Store struct {
 	database string
 	limits   clickhouse.Settings
 	maxTime  time.Duration
+	aliases  aliases
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps
@@ -89,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, database: database, maxTime: o.MaxTime}
+	s := &Store{conn: conn, database: database, maxTime: o.MaxTime, aliases: newAliases(o.Aliases)}
 	if err := s.readLimits(ctx, o); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)

@@ -86,6 +86,16 @@ type Flow struct {
 	Items        []Item        `json:"items"`
 	// Truncated says that a limit cut the flow, and which: "" when it is whole.
 	Truncated string `json:"truncated"`
+
+	// Findings say how the call ended and what is remarkable about it, what matters
+	// most first.
+	Findings []Finding `json:"findings"`
+	// Transactions and Dialogs are in order of their first item.
+	Transactions []Transaction `json:"transactions"`
+	Dialogs      []Dialog      `json:"dialogs"`
+	// Clocks are the capture agents whose clocks are off. Items are in order by one
+	// clock; their times are those of their agents.
+	Clocks []Clock `json:"clocks"`
 }
 
 // Leg is one Call-ID of a call.
@@ -105,6 +115,11 @@ type Participant struct {
 	Port    uint16     `json:"port"`
 	// Name is the user agent or server it called itself in SIP, "" when unknown.
 	Name string `json:"name"`
+	// Alias is what the settings call it, "" when they do not.
+	Alias string `json:"alias"`
+	// Addresses are all addresses that it stands for, as written in Address: more
+	// than one where an alias covers them, or a host opened connections.
+	Addresses []string `json:"addresses"`
 }
 
 // Item is one row of the ladder.
@@ -132,6 +147,17 @@ type Item struct {
 	ToUser     string `json:"to_user"`
 	RURIUser   string `json:"ruri_user"`
 	SDP        string `json:"sdp"` // one-line summary of the body's SDP ("audio 10.0.0.1:20000 PCMU,PCMA sendrecv"); "" without SDP
+	// Transaction and Dialog are indexes of Flow.Transactions and Flow.Dialogs, -1
+	// for none.
+	Transaction int `json:"transaction"`
+	Dialog      int `json:"dialog"`
+	// RelayUs is how long the sender held the message that it passed on here, and
+	// ResponseUs how long after the request on the same hop a response came, in µs;
+	// null where it is neither.
+	RelayUs    *int64 `json:"relay_us"`
+	ResponseUs *int64 `json:"response_us"`
+	// Media has the figures of a media report, null on all else.
+	Media *MediaReport `json:"media"`
 	// Label is what stands on the arrow: "INVITE bob", "180 Ringing", "RTCP loss 2 % jitter 12 ms".
 	Label string `json:"label"`
 	// Retransmission: the same message was sent before by the same sender to the same receiver.
@@ -185,4 +211,19 @@ type QualityReport struct {
 	RTTMs        float64   `json:"rtt_ms"`   // 0 when unknown
 	MOS          float64   `json:"mos"`      // 0 when unknown
 	RFactor      float64   `json:"r_factor"` // 0 when unknown
+}
+
+// MediaReport is what a quality report in a ladder says.
+type MediaReport struct {
+	Source string `json:"source"` // rtcp, vq-rtcpxr, …
+	Report string `json:"report"` // sr, rr, …
+	SSRC   uint32 `json:"ssrc"`
+	// Reception tells a report on what was received from one that says only what was
+	// sent, whose figures below mean nothing.
+	Reception    bool    `json:"reception"`
+	FractionLost float64 `json:"fraction_lost"` // 0..1
+	JitterMs     float64 `json:"jitter_ms"`
+	RTTMs        float64 `json:"rtt_ms"` // 0 when unknown
+	MOS          float64 `json:"mos"`    // 0 when unknown
+	Packets      uint64  `json:"packets"`
 }
