@@ -1,6 +1,6 @@
 // Package export writes calls for other programs and other people: as packets
 // (PCAP, PCAPNG) for Wireshark and sngrep, as text, as JSON, as a scenario pair
-// for SIPp, as a self-contained HTML page. A Disguise gives the same call with
+// for SIPp, as a self-contained HTML page. An Anonymiser gives the same call with
 // consistent pseudonyms instead of numbers, names and addresses, and every
 // format takes it.
 //
