@@ -21,7 +21,7 @@ func Assemble(g Group, now time.Time) Call {
 	legs := inOrder(g.Legs)
 	openings := make([]*opening, len(legs))
 	for i := range legs {
-		openings[i] = newOpening(&legs[i])
+		openings[i] = openingOf(&legs[i])
 	}
 	a := assembly{legs: legs, openings: openings}
 	a.gather()
@@ -45,7 +45,7 @@ func (a *assembly) gather() {
 	c := &a.call
 	first := &a.legs[0]
 	c.Tenant, c.Key = first.Tenant, key(a.legs)
-	hops := map[hop]bool{}
+	var hops []hop
 	var q850At time.Time
 	for i := range a.legs {
 		l, o := &a.legs[i], a.openings[i]
@@ -56,7 +56,7 @@ func (a *assembly) gather() {
 		c.MediaAddresses = append(c.MediaAddresses, l.MediaAddresses...)
 		c.Messages += l.Messages
 		c.Retransmissions += retransmissions(o.events)
-		o.hops(hops)
+		hops = o.hops(hops)
 		if c.Start.IsZero() || l.First.Before(c.Start) {
 			c.Start = l.First.UTC()
 		}
@@ -112,9 +112,11 @@ func (a *assembly) parties() {
 func (a *assembly) fare(f *fate, now time.Time) {
 	c, o := &a.call, a.openings[0]
 	isCall := o.method == Invite
-	numbers := map[uint32]bool{}
+	var numbers []uint32
 	for _, t := range o.tries {
-		numbers[t.cseq] = true
+		if !slices.Contains(numbers, t.cseq) {
+			numbers = append(numbers, t.cseq)
+		}
 	}
 	c.Tries = uint64(len(numbers))
 	c.FirstProvisional, c.Ring = timeOf(f.provisional), timeOf(f.ring)
@@ -303,6 +305,9 @@ func linkOf(legs []Leg, i int, links []Link) (reason string, confidence float64)
 // first. Where agents' clocks differ, a leg that another one names, or whose
 // receiver sent the other one on, comes before it.
 func inOrder(legs []Leg) []Leg {
+	if len(legs) == 1 {
+		return legs
+	}
 	out := slices.Clone(legs)
 	slices.SortFunc(out, func(a, b Leg) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.CallID, b.CallID)) })
 	head := 0
@@ -359,13 +364,10 @@ func receivers(l *Leg) []netip.AddrPort {
 
 // key is the id that stands for the call.
 func key(legs []Leg) string {
-	calls := map[string]bool{"": true}
-	for i := range legs {
-		calls[legs[i].CallID] = true
-	}
+	isCallID := func(id string) bool { return slices.ContainsFunc(legs, func(l Leg) bool { return l.CallID == id }) }
 	out := ""
 	for _, id := range legs[0].CorrelationIDs {
-		if !calls[id] && (out == "" || id < out) {
+		if id != "" && !isCallID(id) && (out == "" || id < out) {
 			out = id
 		}
 	}

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -28,7 +29,9 @@ func CandidateKeys(l *Leg, o LinkOptions) Keys {
 		return k
 	}
 	if p := newProfile(0, l); p != nil {
-		k.Near = append(p.upstreamKeys(o.MinDigits), p.downstreamKeys(o.MinDigits)...)
+		for _, key := range append(p.upstreamKeys(o.MinDigits), p.downstreamKeys(o.MinDigits)...) {
+			k.Near = append(k.Near, key.String())
+		}
 		slices.Sort(k.Near)
 		k.Near = slices.Compact(k.Near)
 		margin := o.Window + skew*time.Microsecond
@@ -37,38 +40,57 @@ func CandidateKeys(l *Leg, o LinkOptions) Keys {
 	return k
 }
 
-// upstreamKeys are what a leg has in common with legs that came of it.
-func (p *profile) upstreamKeys(minDigits int) []string {
-	var out []string
-	for to := range p.received {
-		out = append(out, p.numberKeys(to.Addr().String(), minDigits)...)
+// nearKey is what legs of one call have in common: a number called over a host,
+// or a media address.
+type nearKey struct {
+	number string
+	host   netip.Addr
+	media  netip.AddrPort
+}
+
+// tenantKey is a nearKey within a tenant.
+type tenantKey struct {
+	tenant string
+	nearKey
+}
+
+func (k nearKey) String() string {
+	if k.media.IsValid() {
+		return "media " + k.media.String()
 	}
-	out = append(out, p.mediaKeys()...)
-	slices.Sort(out)
-	return slices.Compact(out)
+	return "called " + k.number + " at " + k.host.String()
+}
+
+// upstreamKeys are what a leg has in common with legs that came of it.
+func (p *profile) upstreamKeys(minDigits int) []nearKey {
+	var out []nearKey
+	for _, r := range p.received {
+		out = p.addNumberKeys(out, r.at.Addr(), minDigits)
+	}
+	return p.addMediaKeys(out)
 }
 
 // downstreamKeys are what a leg has in common with the leg that it came of.
-func (p *profile) downstreamKeys(minDigits int) []string {
-	var out []string
+func (p *profile) downstreamKeys(minDigits int) []nearKey {
+	var out []nearKey
 	if p.sender.IsValid() {
-		out = p.numberKeys(p.sender.Addr().String(), minDigits)
+		out = p.addNumberKeys(out, p.sender.Addr(), minDigits)
 	}
-	return append(out, p.mediaKeys()...)
+	return p.addMediaKeys(out)
 }
 
-func (p *profile) numberKeys(host string, minDigits int) []string {
-	var out []string
+func (p *profile) addNumberKeys(to []nearKey, host netip.Addr, minDigits int) []nearKey {
 	for _, c := range p.called {
-		out = append(out, "called "+c.key(minDigits)+" at "+host)
+		if k := (nearKey{number: c.key(minDigits), host: host}); !slices.Contains(to, k) {
+			to = append(to, k)
+		}
 	}
-	return out
+	return to
 }
 
-func (p *profile) mediaKeys() []string {
-	var out []string
+func (p *profile) addMediaKeys(to []nearKey) []nearKey {
 	for _, m := range p.media {
-		out = append(out, "media "+m)
+		to = append(to, nearKey{media: m})
 	}
-	return out
+	return to
 }

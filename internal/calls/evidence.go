@@ -24,48 +24,55 @@ type profile struct {
 	began  int64
 	agent  uint32
 	sender netip.AddrPort
-	// received is when which address got the INVITE first.
-	received map[netip.AddrPort]int64
+	// received is which addresses got the INVITE, and when first.
+	received []arrival
 	called   []party
 	callers  []party
-	media    []string
+	media    []netip.AddrPort
 	// final is the response that ended its opening; nil while there is none.
 	final *Event
 }
 
+type arrival struct {
+	at   netip.AddrPort
+	time int64
+}
+
 // newProfile is nil for a leg whose opening INVITE was not seen.
 func newProfile(i int, l *Leg) *profile {
-	invites := where(l.Events, func(e *Event) bool { return e.Method == Invite && e.Status == 0 && e.ToTag == 0 })
-	if len(invites) == 0 {
+	if !slices.ContainsFunc(l.Events, func(e Event) bool { return e.Method == Invite && e.Status == 0 && e.ToTag == 0 }) {
 		return nil
 	}
-	o := newOpening(l)
+	o := openingOf(l)
 	if len(o.tries) == 0 {
 		return nil
 	}
-	slices.SortFunc(invites, compareEvents)
-	p := &profile{leg: i, received: map[netip.AddrPort]int64{}, sender: unmapped(cmp.Or(l.Addresses[o.tries[0].client], l.Opening.Src))}
+	p := &profile{leg: i, sender: unmapped(cmp.Or(l.Addresses[o.tries[0].client], l.Opening.Src))}
+	invites := requestsOf(o.transactions)
+	if len(o.foreign) > 0 {
+		invites = append(invites, requestsOf(o.foreign)...)
+		slices.SortFunc(invites, compareEvents)
+	}
 	for _, e := range invites {
 		if e.Src == o.tries[0].client && p.began == 0 {
 			p.began, p.agent = e.Time, e.Agent
 		}
-		if to := unmapped(l.Addresses[e.Dst]); to.IsValid() {
-			if _, ok := p.received[to]; !ok {
-				p.received[to] = e.Time
-			}
+		to := unmapped(l.Addresses[e.Dst])
+		if to.IsValid() && !slices.ContainsFunc(p.received, func(a arrival) bool { return a.at == to }) {
+			p.received = append(p.received, arrival{to, e.Time})
 		}
 	}
 	if p.began == 0 {
 		p.began, p.agent = invites[0].Time, invites[0].Agent
 	}
 	if to := unmapped(l.Opening.Dst); to.IsValid() && len(p.received) == 0 {
-		p.received[to] = p.began
+		p.received = append(p.received, arrival{to, p.began})
 	}
 	p.called = parties(l.Opening.RuriUser, l.Opening.ToUser)
 	p.callers = parties(l.Opening.FromUser, l.Opening.PAIUser)
 	for _, a := range l.MediaAddresses {
 		if at, err := netip.ParseAddrPort(a); err == nil && at.Port() != 0 && !at.Addr().IsUnspecified() {
-			p.media = append(p.media, unmapped(at).String())
+			p.media = append(p.media, unmapped(at))
 		}
 	}
 	p.final = o.fate().final
@@ -85,10 +92,10 @@ func (g *grouping) byEvidence() []pair {
 		}
 	}
 	slices.SortFunc(profiles, func(a, b *profile) int { return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.leg, b.leg)) })
-	upstream := map[id][]*profile{}
+	upstream := map[tenantKey][]*profile{}
 	for _, p := range profiles {
 		for _, k := range p.upstreamKeys(g.options.MinDigits) {
-			k := id{g.legs[p.leg].Tenant, k}
+			k := tenantKey{g.legs[p.leg].Tenant, k}
 			upstream[k] = append(upstream[k], p)
 		}
 	}
@@ -134,11 +141,11 @@ func (g *grouping) related(profiles []*profile) (hasParent, hasChild map[int]boo
 
 // bestParent is the link to the one leg that fits best; nil when none fits, or two
 // fit equally well.
-func (g *grouping) bestParent(b *profile, upstream map[id][]*profile, hasChild map[int]bool) *pair {
+func (g *grouping) bestParent(b *profile, upstream map[tenantKey][]*profile, hasChild map[int]bool) *pair {
 	var candidates []pair
 	seen := map[int]bool{b.leg: true}
 	for _, k := range b.downstreamKeys(g.options.MinDigits) {
-		for _, a := range near(upstream[id{g.legs[b.leg].Tenant, k}], b.began, g.options.Window) {
+		for _, a := range near(upstream[tenantKey{g.legs[b.leg].Tenant, k}], b.began, g.options.Window) {
 			if seen[a.leg] {
 				continue
 			}
@@ -203,10 +210,10 @@ func (g *grouping) fit(a, b *profile) (pair, bool) {
 		}
 	}
 	arrived, sure := a.began, 0
-	if at, ok := a.received[b.sender]; ok {
-		arrived, sure = at, sureOfHost+sureOfPort
-	} else if at, ok := receivedByHost(a, b.sender.Addr()); ok {
-		arrived, sure = at, sureOfHost
+	if i := slices.IndexFunc(a.received, func(r arrival) bool { return r.at == b.sender }); i >= 0 {
+		arrived, sure = a.received[i].time, sureOfHost+sureOfPort
+	} else if i := slices.IndexFunc(a.received, func(r arrival) bool { return r.at.Addr() == b.sender.Addr() }); i >= 0 {
+		arrived, sure = a.received[i].time, sureOfHost
 	}
 	after := b.began - arrived
 	if a.sender == b.sender || after < -tolerance || after > g.options.Window.Microseconds()+tolerance {
@@ -239,16 +246,6 @@ func (g *grouping) fit(a, b *profile) (pair, bool) {
 	return pair{a.leg, b.leg, reason, value, float64(sure) / 100}, true
 }
 
-func receivedByHost(a *profile, host netip.Addr) (int64, bool) {
-	at, ok := int64(0), false
-	for to, t := range a.received {
-		if to.Addr() == host && (!ok || t < at) {
-			at, ok = t, true
-		}
-	}
-	return at, ok
-}
-
 func calledNumber(p *profile) string {
 	if len(p.called) == 0 {
 		return ""
@@ -256,14 +253,17 @@ func calledNumber(p *profile) string {
 	return p.called[0].text
 }
 
-func commonOf(a, b []string) (string, bool) {
-	out := ""
+func commonOf(a, b []netip.AddrPort) (string, bool) {
+	var out netip.AddrPort
 	for _, v := range a {
-		if slices.Contains(b, v) && (out == "" || v < out) {
+		if slices.Contains(b, v) && (!out.IsValid() || v.Compare(out) < 0) {
 			out = v
 		}
 	}
-	return out, out != ""
+	if !out.IsValid() {
+		return "", false
+	}
+	return out.String(), true
 }
 
 // party is the user part of a URI, to be compared with others.

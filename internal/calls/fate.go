@@ -35,7 +35,11 @@ func tellsFate(e *Event) bool { return e.Status > 100 && !isChallenge(e.Status) 
 
 // fate tells how the opening came out.
 func (o *opening) fate() *fate {
+	if o.came != nil {
+		return o.came
+	}
 	f := &fate{told: o.told()}
+	o.came = f
 	for _, t := range o.tries {
 		f.first = append(f.first, t.requests...)
 	}
@@ -252,43 +256,20 @@ func delay(from, to []Event) *float64 {
 	if len(from) == 0 || len(to) == 0 {
 		return nil
 	}
-	ends := firstByAgent(to)
-	for _, e := range firstInOrder(from) {
-		if end, ok := ends[e.Agent]; ok && end >= e.Time {
-			return milliseconds(end - e.Time)
+	for i, e := range from {
+		if slices.ContainsFunc(from[:i], func(o Event) bool { return o.Agent == e.Agent }) {
+			continue
+		}
+		if end := firstOf(to, func(o *Event) bool { return o.Agent == e.Agent }); end != nil && end.Time >= e.Time {
+			return milliseconds(end.Time - e.Time)
 		}
 	}
-	if to[0].Time < from[0].Time {
-		return milliseconds(0)
-	}
-	return milliseconds(to[0].Time - from[0].Time)
+	return milliseconds(max(0, to[0].Time-from[0].Time))
 }
 
 func milliseconds(us int64) *float64 {
 	ms := float64(us) / 1000
 	return &ms
-}
-
-// firstByAgent is when each agent saw the first of the events, which are in order.
-func firstByAgent(events []Event) map[uint32]int64 {
-	out := map[uint32]int64{}
-	for _, e := range events {
-		if _, ok := out[e.Agent]; !ok {
-			out[e.Agent] = e.Time
-		}
-	}
-	return out
-}
-
-// firstInOrder lists the first event of each agent, in order.
-func firstInOrder(events []Event) []Event {
-	var out []Event
-	for _, e := range events {
-		if !slices.ContainsFunc(out, func(o Event) bool { return o.Agent == e.Agent }) {
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // where lists the events that are such ones, in order.

@@ -64,7 +64,8 @@ type Group struct {
 // different tenants have nothing in common. There is at most one leg for each
 // tenant and Call-ID in legs.
 //
-// What is one call depends on the set of legs alone. Whoever groups some of all
+// What is one call depends on the set of legs alone. The legs returned are for
+// Assemble and must not be changed. Whoever groups some of all
 // legs gives each of them together with those that CandidateKeys names.
 func GroupLegs(legs []Leg, o LinkOptions) []Group {
 	o = o.withDefaults()
@@ -78,6 +79,9 @@ func GroupLegs(legs []Leg, o LinkOptions) []Group {
 	}
 	for _, l := range g.byID() {
 		g.join(l)
+	}
+	for i := range g.legs {
+		g.legs[i].opened = newOpening(&g.legs[i])
 	}
 	if o.Heuristics {
 		for _, l := range g.byEvidence() {
@@ -217,15 +221,15 @@ func carriedAs(l *Leg, value string) string {
 
 // groups puts the legs of each call together.
 func (g *grouping) groups() []Group {
-	index := map[int]int{}
-	var out []Group
+	index := make(map[int]int, len(g.legs))
+	out := make([]Group, 0, len(g.legs))
 	for i := range g.legs {
 		root := g.find(i)
 		n, ok := index[root]
 		if !ok {
 			n = len(out)
 			index[root] = n
-			out = append(out, Group{})
+			out = append(out, Group{Legs: make([]Leg, 0, g.size[root])})
 		}
 		out[n].Legs = append(out[n].Legs, g.legs[i])
 	}

@@ -41,6 +41,15 @@ type opening struct {
 	// of them with the highest CSeq: several when it, or a proxy whose upstream
 	// was not seen, tried several targets.
 	tries, lastTry []*transaction
+	came           *fate // see fate
+}
+
+// openingOf is how a leg was opened, found out once.
+func openingOf(leg *Leg) *opening {
+	if leg.opened != nil {
+		return leg.opened
+	}
+	return newOpening(leg)
 }
 
 // never opens reports the methods that open no leg.
@@ -99,44 +108,64 @@ func newOpening(leg *Leg) *opening {
 // distinct puts events in order and leaves out what came twice. The order is
 // total, so that it does not depend on how the events came.
 func distinct(events []Event) []Event {
+	inOrder := true
+	for i := 1; i < len(events) && inOrder; i++ {
+		inOrder = compareEvents(events[i-1], events[i]) < 0
+	}
+	if inOrder {
+		return events
+	}
 	out := slices.Clone(events)
 	slices.SortFunc(out, compareEvents)
 	return slices.Compact(out)
 }
 
 func compareEvents(a, b Event) int {
-	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.CSeq, b.CSeq), cmp.Compare(a.Status, b.Status), cmp.Compare(a.Method, b.Method),
-		cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Src, b.Src), cmp.Compare(a.Dst, b.Dst), cmp.Compare(a.FromTag, b.FromTag),
-		cmp.Compare(a.ToTag, b.ToTag), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.SDP, b.SDP), cmp.Compare(a.Expires, b.Expires))
+	if a.Time != b.Time {
+		return cmp.Compare(a.Time, b.Time)
+	}
+	if c := cmp.Compare(a.CSeq, b.CSeq); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Status, b.Status); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Src, b.Src), cmp.Compare(a.Dst, b.Dst),
+		cmp.Compare(a.FromTag, b.FromTag), cmp.Compare(a.ToTag, b.ToTag), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.SDP, b.SDP), cmp.Compare(a.Expires, b.Expires))
 }
 
 // requests lists the requests that could have opened the leg: those without a To
 // tag, and INVITEs that repeat one after a failure and wrongly keep the tag that
 // the failure gave (RFC 3261 section 8.1.3.5 makes it a new request).
 func (o *opening) requests() []Event {
-	var out []Event
-	failed := map[uint32]uint32{} // To tag of a failure → its CSeq
-	alive := map[uint32]bool{}    // To tags of dialogs
+	var out, tagged []Event
 	for _, e := range o.events {
 		switch {
-		case e.Status == 0 && e.ToTag == 0 && !neverOpens(e.Method):
+		case e.Status != 0 || neverOpens(e.Method):
+		case e.ToTag == 0:
 			out = append(out, e)
-		case e.Method != Invite || e.ToTag == 0:
-		case e.Status >= 300:
-			failed[e.ToTag] = e.CSeq
-		case e.Status > 100:
-			alive[e.ToTag] = true
+		case e.Method == Invite:
+			tagged = append(tagged, e)
 		}
 	}
-	if len(failed) == 0 || len(out) == 0 {
-		return out
+	if len(out) == 0 {
+		return nil
 	}
-	for _, e := range o.events {
-		if cseq, ok := failed[e.ToTag]; ok && e.Method == Invite && e.Status == 0 && e.ToTag != 0 && e.CSeq > cseq && !alive[e.ToTag] {
-			out = append(out, e)
+	n := len(out)
+	for _, r := range tagged {
+		failed := slices.ContainsFunc(o.events, func(e Event) bool {
+			return e.Method == Invite && e.ToTag == r.ToTag && e.Status >= 300 && e.CSeq < r.CSeq
+		})
+		alive := failed && slices.ContainsFunc(o.events, func(e Event) bool {
+			return e.Method == Invite && e.ToTag == r.ToTag && e.Status > 100 && e.Status < 300
+		})
+		if failed && !alive {
+			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, compareEvents)
+	if len(out) > n {
+		slices.SortFunc(out, compareEvents)
+	}
 	return out
 }
 
@@ -153,7 +182,7 @@ func (o *opening) openedBy(requests []Event) Method {
 	}
 	within := o.withinDialog(requests, Invite)
 	for _, e := range o.events {
-		if e.Method == Invite && e.Status > 0 && !within[dialogRequest{e.CSeq, e.FromTag}] {
+		if e.Method == Invite && e.Status > 0 && !slices.Contains(within, dialogRequest{e.CSeq, e.FromTag}) {
 			return Invite // its request was missed
 		}
 	}
@@ -164,15 +193,16 @@ func (o *opening) openedBy(requests []Event) Method {
 }
 
 // withinDialog lists the requests of a method that opened nothing.
-func (o *opening) withinDialog(opening []Event, m Method) map[dialogRequest]bool {
-	out := map[dialogRequest]bool{}
+func (o *opening) withinDialog(opening []Event, m Method) []dialogRequest {
+	var out []dialogRequest
 	for _, e := range o.events {
-		if e.Status == 0 && e.Method == m && e.ToTag != 0 {
-			out[dialogRequest{e.CSeq, e.FromTag}] = true
+		if e.Status != 0 || e.Method != m || e.ToTag == 0 {
+			continue
 		}
-	}
-	for _, e := range opening {
-		delete(out, dialogRequest{e.CSeq, e.FromTag})
+		d := dialogRequest{e.CSeq, e.FromTag}
+		if !slices.Contains(out, d) && !slices.ContainsFunc(opening, func(e Event) bool { return dialogRequest{e.CSeq, e.FromTag} == d }) {
+			out = append(out, d)
+		}
 	}
 	return out
 }
@@ -180,29 +210,14 @@ func (o *opening) withinDialog(opening []Event, m Method) map[dialogRequest]bool
 // transactionsOf gathers the transactions that the requests began, and those of
 // which only responses were seen.
 func (o *opening) transactionsOf(requests []Event) []*transaction {
-	type key struct{ cseq, fromTag, branch, client uint32 }
-	byKey := map[key]*transaction{}
-	byClient := map[key]*transaction{} // without the branch
 	var out []*transaction
+	index := transactionIndex{}
 	find := func(e Event, client, server uint32) *transaction {
-		k := key{e.CSeq, e.FromTag, e.Branch, 0}
-		c := key{e.CSeq, e.FromTag, 0, client}
-		if e.Branch == 0 {
-			// No branch: a sender of RFC 2543, or one that leaves the Via out of what
-			// it reports. The transaction is then told by its client.
-			if t := byClient[c]; t != nil {
-				return t
-			}
-			k = c
-		}
-		t := byKey[k]
+		t := index.find(out, transactionKey{e.CSeq, e.FromTag, e.Branch, client})
 		if t == nil {
 			t = &transaction{cseq: e.CSeq, fromTag: e.FromTag, branch: e.Branch, client: client, server: server}
-			byKey[k] = t
 			out = append(out, t)
-		}
-		if byClient[c] == nil {
-			byClient[c] = t
+			index.add(out)
 		}
 		return t
 	}
@@ -224,7 +239,7 @@ func (o *opening) transactionsOf(requests []Event) []*transaction {
 	within := o.withinDialog(requests, o.method)
 	responses := func(inside bool) {
 		for _, e := range o.events {
-			if e.Method == o.method && e.Status > 0 && within[dialogRequest{e.CSeq, e.FromTag}] == inside {
+			if e.Method == o.method && e.Status > 0 && slices.Contains(within, dialogRequest{e.CSeq, e.FromTag}) == inside {
 				t := find(e, e.Dst, e.Src)
 				t.responses = append(t.responses, e)
 				o.seen = o.seen || !inside && !neverOpens(o.method)
@@ -239,24 +254,85 @@ func (o *opening) transactionsOf(requests []Event) []*transaction {
 	return out
 }
 
+// transactionKey names a transaction: by its branch, which is of its hop, or
+// without one (a sender of RFC 2543, or one that leaves the Via out of what it
+// reports) by its client.
+type transactionKey struct{ cseq, fromTag, branch, client uint32 }
+
+func (k transactionKey) names(t *transaction) bool {
+	return t.cseq == k.cseq && t.fromTag == k.fromTag && (k.branch != 0 && t.branch == k.branch || k.branch == 0 && t.client == k.client)
+}
+
+// transactionIndex finds transactions: most legs have a handful, but some that
+// register for months have thousands.
+type transactionIndex struct {
+	byBranch, byClient map[transactionKey]*transaction
+}
+
+const manyTransactions = 32
+
+func (x *transactionIndex) find(list []*transaction, k transactionKey) *transaction {
+	if len(list) < manyTransactions {
+		for _, t := range list {
+			if k.names(t) {
+				return t
+			}
+		}
+		return nil
+	}
+	if k.branch != 0 {
+		k.client = 0
+		return x.byBranch[k]
+	}
+	return x.byClient[k]
+}
+
+// add takes the last transaction of the list.
+func (x *transactionIndex) add(list []*transaction) {
+	if len(list) < manyTransactions {
+		return
+	}
+	if x.byBranch == nil {
+		x.byBranch, x.byClient = map[transactionKey]*transaction{}, map[transactionKey]*transaction{}
+		for _, t := range list {
+			x.put(t)
+		}
+		return
+	}
+	x.put(list[len(list)-1])
+}
+
+func (x *transactionIndex) put(t *transaction) {
+	x.byBranch[transactionKey{t.cseq, t.fromTag, t.branch, 0}] = t
+	if k := (transactionKey{t.cseq, t.fromTag, 0, t.client}); x.byClient[k] == nil {
+		x.byClient[k] = t
+	}
+}
+
 // roots lists the transactions whose client received none of the others: what
 // the caller itself sent. Times alone do not tell, as agents' clocks differ.
 func (o *opening) roots(all []*transaction) []*transaction {
-	received := map[uint32]bool{}
-	hosts := map[netip.Addr]bool{}
+	var received []uint32 // hosts are few, even where transactions are many
+	var hosts []netip.Addr
 	for _, t := range all {
-		if t.client != t.server {
-			received[t.server] = true
+		if t.client == t.server || slices.Contains(received, t.server) {
+			continue
 		}
-		from, to := o.leg.Addresses[t.client].Addr(), o.leg.Addresses[t.server].Addr()
-		if from.IsValid() && to.IsValid() && from != to {
-			hosts[to] = true
-		}
+		received = append(received, t.server)
 	}
 	var out []*transaction
 	for _, t := range all {
-		if !received[t.client] {
+		if !slices.Contains(received, t.client) {
 			out = append(out, t)
+		}
+	}
+	if len(out) == len(all) || len(out) == 1 {
+		return out
+	}
+	for _, t := range all {
+		from, to := o.leg.Addresses[t.client].Addr(), o.leg.Addresses[t.server].Addr()
+		if from.IsValid() && to.IsValid() && from != to && !slices.Contains(hosts, to) {
+			hosts = append(hosts, to)
 		}
 	}
 	if len(out) == 0 {
@@ -265,7 +341,7 @@ func (o *opening) roots(all []*transaction) []*transaction {
 	// A proxy that sends from other ports than it listens on, as with TCP.
 	var further []*transaction
 	for _, t := range out {
-		if a := o.leg.Addresses[t.client]; !a.IsValid() || !hosts[a.Addr()] {
+		if a := o.leg.Addresses[t.client]; !a.IsValid() || !slices.Contains(hosts, a.Addr()) {
 			further = append(further, t)
 		}
 	}
@@ -316,8 +392,19 @@ func (o *opening) told() []Event {
 // retransmissions counts the messages that the same sender had sent before, as
 // each agent saw them: what several agents report is one message.
 func retransmissions(events []Event) uint64 {
-	seen := make(map[Event]bool, len(events))
 	n := uint64(0)
+	if len(events) <= 64 {
+		for i := range events {
+			for j := range i {
+				if sameMessage(&events[i], &events[j]) {
+					n++
+					break
+				}
+			}
+		}
+		return n
+	}
+	seen := make(map[Event]bool, len(events))
 	for _, e := range events {
 		e.Time, e.Expires = 0, 0
 		if seen[e] {
@@ -328,34 +415,47 @@ func retransmissions(events []Event) uint64 {
 	return n
 }
 
+func sameMessage(a, b *Event) bool {
+	return a.Branch == b.Branch && a.Status == b.Status && a.Src == b.Src && a.Agent == b.Agent && a.Method == b.Method && a.CSeq == b.CSeq &&
+		a.Dst == b.Dst && a.FromTag == b.FromTag && a.ToTag == b.ToTag && a.SDP == b.SDP
+}
+
 // hop is a pair of addresses, by their hashes.
 type hop struct{ src, dst uint32 }
 
 // hops adds the pairs of sender and receiver of the opening requests.
-func (o *opening) hops(to map[hop]bool) {
-	for _, t := range slices.Concat(o.transactions, o.foreign) {
-		for _, e := range t.requests {
-			to[hop{e.Src, e.Dst}] = true
-		}
-		if len(t.requests) == 0 {
-			to[hop{t.client, t.server}] = true
+func (o *opening) hops(to []hop) []hop {
+	add := func(h hop) {
+		if !slices.Contains(to, h) {
+			to = append(to, h)
 		}
 	}
+	for _, list := range [2][]*transaction{o.transactions, o.foreign} {
+		for _, t := range list {
+			for _, e := range t.requests {
+				add(hop{e.Src, e.Dst})
+			}
+			if len(t.requests) == 0 {
+				add(hop{t.client, t.server})
+			}
+		}
+	}
+	return to
 }
 
 // lastHop is where the leg went in the end: of the transactions that were not
 // passed on, the one that was answered, else the one begun last.
 func (o *opening) lastHop() *transaction {
-	sent := map[uint32]bool{}
+	var sent []uint32
 	for _, t := range o.transactions {
-		if t.client != t.server {
-			sent[t.client] = true
+		if t.client != t.server && !slices.Contains(sent, t.client) {
+			sent = append(sent, t.client)
 		}
 	}
 	var last *transaction
 	for _, t := range o.transactions {
 		switch {
-		case sent[t.server] && len(o.transactions) > 1:
+		case slices.Contains(sent, t.server) && len(o.transactions) > 1:
 		case last == nil || t.isAnswered() || !last.isAnswered():
 			last = t
 		}

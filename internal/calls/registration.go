@@ -56,7 +56,10 @@ const retryWithin = 10 * time.Second
 // Registrations lists the attempts of a leg in order of time; none when a
 // REGISTER did not open it. now is as in Assemble.
 func Registrations(leg Leg, now time.Time) []Registration {
-	o := newOpening(&leg)
+	if !slices.ContainsFunc(leg.Events, func(e Event) bool { return e.Method == Register }) {
+		return nil
+	}
+	o := openingOf(&leg)
 	if o.method != Register {
 		return nil
 	}

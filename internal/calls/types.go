@@ -111,6 +111,9 @@ type Leg struct {
 	MediaAddresses []string
 	// Quality has the sums of its quality reports by who sent them, in any order.
 	Quality []Quality
+
+	// opened is what GroupLegs found out of Events, for Assemble.
+	opened *opening
 }
 
 // Quality sums up the quality reports that one address sent: what it says of
