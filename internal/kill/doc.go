@@ -5,5 +5,8 @@
 //
 // What must hold: no record is stored twice, ever. An engine that is killed or
 // hangs costs nothing. A heplake that is killed costs at most what it received
-// within batch.age before; one that is asked to stop costs nothing it received.
+// within batch.age before, and nothing that it answered for by hep.durable. One
+// that is asked to stop costs nothing of a sender that heeds the end of its
+// connection, and nothing of the others that is not counted. The table at the
+// end sums up every way of killing.
 package kill

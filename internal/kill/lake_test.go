@@ -59,7 +59,7 @@ func open(t *testing.T) *lake {
 		l.env = append(l.env, name+"="+os.Getenv(name))
 	}
 	for key, value := range map[string]string{
-		"DATA_DIR": filepath.Join(l.dir, "data"), "HEP_UDP": "127.0.0.1:0", "HEP_TCP": "127.0.0.1:0",
+		"DATA_DIR": filepath.Join(l.dir, "data"), "HEP_UDP": "127.0.0.1:0", "HEP_TCP": "127.0.0.1:0", "HEP_HTTP": "127.0.0.1:0", "HEP_DURABLE": "true",
 		"EMBEDDED_HTTP": "127.0.0.1:0", "EMBEDDED_TCP": "127.0.0.1:0", "EMBEDDED_LIBRARY": library, "EMBEDDED_MEMORY": "2GiB",
 		"API_ADDR": "127.0.0.1:0", "METRICS_ADDR": "127.0.0.1:0", "BATCH_AGE": batchAge.String(),
 	} {
@@ -177,6 +177,33 @@ func (l *lake) books(t *testing.T) map[string]float64 {
 		t.Errorf("the books do not balance: received %v, stored %v, dropped %v, waiting %v", in, sums["heplake_stored_total"], sums["heplake_dropped_total"], sums["heplake_waiting"])
 	}
 	return sums
+}
+
+// lastBooks are the figures that the last run's end wrote to the log, by name.
+func (l *lake) lastBooks(t *testing.T) map[string]float64 {
+	t.Helper()
+	b, err := os.ReadFile(l.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, ok := strings.Cut(string(b[max(0, bytes.LastIndex(b, []byte("receipt has stopped"))):]), "\" ")
+	if !ok {
+		t.Fatal("the log has no final figures")
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	books := map[string]float64{}
+	for word := range strings.FieldsSeq(line) {
+		name, value, _ := strings.Cut(word, "=")
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			t.Fatalf("%q in the log: %v", word, err)
+		}
+		books[name] = n
+	}
+	if books["received"] != books["stored"]+books["dropped"]+books["waiting"] {
+		t.Errorf("the final books do not balance: %v", books)
+	}
+	return books
 }
 
 // settle waits until everything received is accounted for, and nothing more comes.

@@ -3,13 +3,15 @@
 package kill
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
+	"sync/atomic"
 	"time"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -20,6 +22,8 @@ import (
 type sender struct {
 	transport, name string
 	flatOut         bool
+	// heeds says that it stops sending when the other end does.
+	heeds bool
 
 	mu    sync.Mutex
 	addr  string // where to; a new one makes it connect again
@@ -36,11 +40,56 @@ type record struct {
 	whole bool
 }
 
-// startSender runs until halt.
-func startSender(l *lake, transport, name string, flatOut bool) *sender {
-	s := &sender{transport: transport, name: name, flatOut: flatOut, addr: l.addresses["hep_"+transport], stop: make(chan struct{})}
+// startSender runs until halt. Over HTTP it posts, several at a time.
+func startSender(l *lake, transport, name string, change func(*sender)) *sender {
+	s := &sender{transport: transport, name: name, addr: l.addresses["hep_"+transport], stop: make(chan struct{})}
+	if change != nil {
+		change(s)
+	}
+	if transport == "http" {
+		for range posters {
+			s.done.Go(s.post)
+		}
+		return s
+	}
 	s.done.Go(s.run)
 	return s
+}
+
+// posters is how many requests are under way at a time.
+const posters = 4
+
+// post sends chunks until halt. A chunk that was answered 200 is whole.
+func (s *sender) post() {
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
+	defer client.CloseIdleConnections()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(pause):
+		}
+		s.mu.Lock()
+		addr, first := s.addr, len(s.sent)
+		var body []byte
+		for range chunk {
+			body = append(body, packet(fmt.Sprintf("%s-%d", s.name, len(s.sent)))...)
+			s.sent = append(s.sent, record{at: time.Now()})
+		}
+		s.mu.Unlock()
+		resp, err := client.Post("http://"+addr+"/", "application/octet-stream", bytes.NewReader(body))
+		if err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			s.mu.Lock()
+			for i := range chunk {
+				s.sent[first+i].whole = true
+			}
+			s.mu.Unlock()
+		}
+	}
 }
 
 func (s *sender) halt() {
@@ -69,6 +118,7 @@ func (s *sender) run() {
 		}
 	}()
 	connected := ""
+	var told atomic.Bool // by the other end, that it reads no more
 	for {
 		select {
 		case <-s.stop:
@@ -86,12 +136,19 @@ func (s *sender) run() {
 			}
 			conn, connected = c, addr
 			s.conns++
+			told.Store(false)
+			if s.heeds {
+				s.done.Go(func() {
+					_, _ = c.Read(make([]byte, 1)) // until it ends
+					told.Store(true)
+				})
+			}
 		}
 		if conn == nil {
 			time.Sleep(pause)
 			continue
 		}
-		if !s.send(conn) {
+		if s.heeds && told.Load() || !s.send(conn) {
 			_ = conn.Close()
 			conn = nil // until there is another address
 			continue
@@ -138,28 +195,31 @@ func packet(callID string) []byte {
 	})
 }
 
-// stored tells which of the sender's records are in the table, and fails the
+// storedOf tells which of the sender's records are in the table, and fails the
 // test where one is there twice. The sender must have halted.
-func (s *sender) stored(t *testing.T, l *lake) []bool {
-	t.Helper()
-	if twice := l.query(t, "SELECT call_id, count() AS n FROM sip WHERE startsWith(call_id, '"+s.name+"-') GROUP BY call_id HAVING n > 1 LIMIT 5"); twice != "" {
-		t.Errorf("stored more than once:\n%s", twice)
+func (r round) storedOf(s *sender) []bool {
+	r.Helper()
+	const twice = "SELECT call_id, count() AS n FROM sip WHERE startsWith(call_id, '%s-') GROUP BY call_id HAVING n > 1 LIMIT 1000"
+	if lines := strings.Split(strings.TrimSpace(r.query(r.T, fmt.Sprintf(twice, s.name))), "\n"); lines[0] != "" {
+		r.twice += len(lines)
+		r.Errorf("%d records are stored more than once, among them\n%s", len(lines), strings.Join(lines[:min(5, len(lines))], "\n"))
 	}
 	there := make([]bool, len(s.sent))
-	for _, id := range strings.Fields(l.query(t, "SELECT call_id FROM sip WHERE startsWith(call_id, '"+s.name+"-')")) {
+	for _, id := range strings.Fields(r.query(r.T, "SELECT call_id FROM sip WHERE startsWith(call_id, '"+s.name+"-')")) {
 		n, err := strconv.Atoi(strings.TrimPrefix(id, s.name+"-"))
 		if err != nil || n >= len(there) {
-			t.Fatalf("a record nobody sent: %s", id)
+			r.Fatalf("a record nobody sent: %s", id)
 		}
 		there[n] = true
 	}
 	return there
 }
 
-// missing lists what the system took and the table does not have.
-func (s *sender) missing(t *testing.T, l *lake) (missing []record) {
-	t.Helper()
-	for n, there := range s.stored(t, l) {
+// missingOf lists what the system took, or a POST was answered for, and the
+// table does not have.
+func (r round) missingOf(s *sender) (missing []record) {
+	r.Helper()
+	for n, there := range r.storedOf(s) {
 		if !there && s.sent[n].whole {
 			missing = append(missing, s.sent[n])
 		}
