@@ -29,7 +29,7 @@ func newCommits() *commits {
 	return c
 }
 
-// issue numbers a batch that is handed to the sealers. The worker's lock is held.
+// issue numbers a batch that is handed to the sealers.
 func (c *commits) issue() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,8 @@ func (c *commits) settle(number uint64, safe bool) {
 	c.changed.Broadcast()
 }
 
-// pass says that the worker has no open batch any more that was opened before t.
+// pass says that the worker has no open batch any more that was opened before
+// t, and that those it had are numbered.
 func (c *commits) pass(w *worker, t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/heplake/heplake/ingest/sip"
 )
@@ -15,7 +16,23 @@ import (
 type mediaIndex struct {
 	mu sync.RWMutex
 	// Two generations: what was not used for a whole one is forgotten.
-	young, old map[netip.AddrPort]*mediaCall
+	young, old map[mediaKey]*mediaCall
+}
+
+// mediaKey is a media address: 16 bytes of IP address, IPv4 mapped, and the
+// port. Unlike a netip.AddrPort it holds no pointer and hashes as plain memory.
+type mediaKey struct {
+	addr [16]byte
+	port uint16
+}
+
+func keyOf(a netip.AddrPort) mediaKey { return mediaKey{as16(a.Addr()), a.Port()} }
+
+// parseAddr reads an address out of a packet, without copying it: an address
+// keeps nothing of the text, and the error, which would, is dropped.
+func parseAddr(b []byte) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(b), len(b)))
+	return a, err == nil
 }
 
 // mediaCall is what SDP said about an address.
@@ -46,25 +63,24 @@ func (x *mediaIndex) learn(m *sip.Message, correlation []byte) {
 		if s.Port == 0 {
 			continue
 		}
-		addr, err := netip.ParseAddr(string(s.Addr))
-		if err != nil {
+		addr, ok := parseAddr(s.Addr)
+		if !ok {
 			continue // a name, or nothing
 		}
 		rtcp := addr
 		if len(s.RTCPAddr) > 0 {
-			if a, err := netip.ParseAddr(string(s.RTCPAddr)); err == nil {
+			if a, ok := parseAddr(s.RTCPAddr); ok {
 				rtcp = a
 			}
 		}
-		for _, key := range [2]netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), s.Port), netip.AddrPortFrom(rtcp.Unmap(), s.RTCPPort)} {
-			if key.Port() == 0 || x.knows(key, m.CallID) {
-				continue
-			}
-			if call == nil {
-				call = newMediaCall(m, correlation)
-			}
-			x.put(key, call)
+		keys := [2]mediaKey{{as16(addr), s.Port}, {as16(rtcp), s.RTCPPort}}
+		if known := x.know(&keys, m.CallID); known {
+			continue
 		}
+		if call == nil {
+			call = newMediaCall(m, correlation)
+		}
+		x.put(&keys, call)
 	}
 }
 
@@ -79,22 +95,34 @@ func newMediaCall(m *sip.Message, correlation []byte) *mediaCall {
 	return c
 }
 
-// knows tells whether the address is known to be the call's, so that a
-// retransmission or the same SDP on the next hop costs no memory.
-func (x *mediaIndex) knows(key netip.AddrPort, callID []byte) bool {
+// know tells whether the addresses are known to be the call's, so that a
+// retransmission or the same SDP on the next hop costs no memory. A port of 0
+// is none.
+func (x *mediaIndex) know(keys *[2]mediaKey, callID []byte) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	c, ok := x.young[key]
-	return ok && c.callID == string(callID)
+	for _, key := range keys {
+		if key.port == 0 {
+			continue
+		}
+		if c := x.young[key]; c == nil || c.callID != string(callID) {
+			return false
+		}
+	}
+	return true
 }
 
-func (x *mediaIndex) put(key netip.AddrPort, c *mediaCall) {
+func (x *mediaIndex) put(keys *[2]mediaKey, c *mediaCall) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.young == nil || len(x.young) >= maxMediaAddresses {
-		x.old, x.young = x.young, make(map[netip.AddrPort]*mediaCall)
+		x.old, x.young = x.young, make(map[mediaKey]*mediaCall)
 	}
-	x.young[key] = c
+	for _, key := range keys {
+		if key.port != 0 {
+			x.young[key] = c
+		}
+	}
 }
 
 // find returns the call of the first of the addresses that has one; nil when
@@ -102,8 +130,8 @@ func (x *mediaIndex) put(key netip.AddrPort, c *mediaCall) {
 func (x *mediaIndex) find(keys ...netip.AddrPort) *mediaCall {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	for _, key := range keys {
-		key = netip.AddrPortFrom(key.Addr().Unmap(), key.Port())
+	for _, a := range keys {
+		key := keyOf(a)
 		if c := x.young[key]; c != nil {
 			return c
 		}

@@ -73,6 +73,7 @@ var (
 	descKept     = prometheus.NewDesc("heplake_undecodable_total", "Packets that did not decode and were stored in events, by stage and reason.", []string{"stage", "reason"}, nil)
 	descAbsurd   = prometheus.NewDesc("heplake_absurd_times_total", "Packets stored under their time of receipt because the sender's time was absurd.", nil, nil)
 	descSpool    = prometheus.NewDesc("heplake_spool_bytes", "Bytes of batches that wait in the spool, by place.", []string{"place"}, nil)
+	descSpare    = prometheus.NewDesc("heplake_batch_spare_bytes", "Memory that emptied batches keep for the next rows; what nobody needed for half a minute is let go.", []string{"table"}, nil)
 	descBatches  = prometheus.NewDesc("heplake_spool_batches", "Batches that wait in the spool.", nil, nil)
 	descSpoolErr = prometheus.NewDesc("heplake_spool_errors_total", "Batches that the disk refused (kept in memory) and files found damaged.", []string{"error"}, nil)
 	descConns    = prometheus.NewDesc("heplake_connections", "Open HEP connections, by transport.", []string{"transport"}, nil)
@@ -94,7 +95,7 @@ func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range p.timings.collectors() {
 		c.Describe(ch)
 	}
-	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descQueue, descQueueCap, descOpen, descOpenSize, descRows, descKept, descAbsurd, descSpool, descBatches,
+	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descQueue, descQueueCap, descOpen, descOpenSize, descSpare, descRows, descKept, descAbsurd, descSpool, descBatches,
 		descSpoolErr, descConns, descRefused, descUnread, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
 		ch <- d
 	}
@@ -137,7 +138,10 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	tally := p.tally()
 	counter(descAbsurd, tally.absurd)
 	for method, n := range tally.methods {
-		counter(descHomerMethods, n, method)
+		if n == 0 {
+			continue
+		}
+		counter(descHomerMethods, n, methodNames[method])
 	}
 	for code, n := range tally.codes {
 		switch {
@@ -160,6 +164,9 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOpen, float64(o.rows), table)
 		gauge(descOpenSize, float64(o.bytes), table)
 	}
+	gauge(descSpare, float64(p.sips.heldBytes()), p.sips.table.Name)
+	gauge(descSpare, float64(p.medias.heldBytes()), p.medias.table.Name)
+	gauge(descSpare, float64(p.events.heldBytes()), p.events.table.Name)
 
 	sp := p.spool.Stats()
 	gauge(descSpool, float64(sp.Bytes), "disk")
@@ -184,16 +191,10 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 
 // tally sums what the workers counted.
 func (p *Pipeline) tally() tally {
-	sum := tally{methods: map[string]uint64{}}
+	var sum tally
 	for _, w := range p.workers {
 		w.mu.Lock()
-		for method, n := range w.tally.methods {
-			sum.methods[method] += n
-		}
-		for code, n := range w.tally.codes {
-			sum.codes[code] += n
-		}
-		sum.absurd += w.tally.absurd
+		sum.add(&w.tally)
 		w.mu.Unlock()
 	}
 	return sum

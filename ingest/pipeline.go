@@ -98,7 +98,11 @@ type Pipeline struct {
 	// mediaIndex is shared by the workers.
 	mediaIndex mediaIndex
 	workers    []*worker
-	seal       chan sealer
+	// What is emptied goes back to these.
+	sips   *pool[batch.SIP]
+	medias *pool[batch.Media]
+	events *pool[batch.Events]
+	seal   chan sealer
 
 	udp     *listen.UDP
 	streams map[string]streamListener
@@ -131,10 +135,10 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
 	p.cfg.CorrelationHeaders = spelled
 	headers := append(slices.Clone(cfg.SIPHeaders), named...)
-	sips, medias, events := newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
+	p.sips, p.medias, p.events = newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
 	for range cfg.Workers {
 		w := &worker{p: p, scanner: sip.NewScanner(sip.Options{Headers: headers}), limit: admit.Limiter{Rate: undecodableRate, Burst: undecodableBurst}}
-		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool = sips, medias, events
+		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool = p.sips, p.medias, p.events
 		p.workers = append(p.workers, w)
 	}
 	return p

@@ -416,29 +416,3 @@ func (w *worker) chunks(c *batch.Map, r *record) {
 var rareChunks = hep.ChunkSet(0).With(hep.ChunkKeepAlive, hep.ChunkVLAN, hep.ChunkSrcMAC, hep.ChunkDstMAC, hep.ChunkEtherType,
 	hep.ChunkTCPFlags, hep.ChunkTOS, hep.ChunkMOS, hep.ChunkRFactor, hep.ChunkGeo, hep.ChunkJitter, hep.ChunkTransactionType,
 	hep.ChunkPayloadKeys, hep.ChunkTagValues, hep.ChunkTagType, hep.ChunkEventType, hep.ChunkGroupID)
-
-// count counts a message's method or status code.
-func (t *tally) count(m *sip.Message) {
-	if m.Response {
-		code := m.Status
-		if code < 100 || int(code) >= len(t.codes) {
-			code = 0
-		}
-		t.codes[code]++
-		return
-	}
-	if t.methods == nil {
-		t.methods = make(map[string]uint64)
-	}
-	if n, ok := t.methods[string(m.Method)]; ok || knownMethods[string(m.Method)] {
-		t.methods[string(m.Method)] = n + 1
-		return
-	}
-	t.methods["OTHER"]++
-}
-
-// knownMethods are those registered with IANA, and KDMQ of Kamailio's clusters.
-var knownMethods = map[string]bool{
-	"ACK": true, "BYE": true, "CANCEL": true, "INFO": true, "INVITE": true, "MESSAGE": true, "NOTIFY": true, "OPTIONS": true,
-	"PRACK": true, "PUBLISH": true, "REFER": true, "REGISTER": true, "SUBSCRIBE": true, "UPDATE": true, "KDMQ": true,
-}

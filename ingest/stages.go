@@ -40,11 +40,14 @@ func (s sealing[R]) packets() int                { return s.b.Packets() }
 func (s sealing[R]) size() int                   { return s.b.Size() }
 func (s sealing[R]) release()                    { s.pool.put(s.b) }
 
+// trimEvery is for how long memory is kept that nobody needs.
+const trimEvery = 30 * time.Second
+
 // clockLoop seals batches that have become old and looks after the sockets.
 func (p *Pipeline) clockLoop() {
-	tick := time.NewTicker(max(p.cfg.BatchAge/4, time.Millisecond))
+	tick := time.NewTicker(max(p.cfg.BatchAge/8, time.Millisecond))
 	defer tick.Stop()
-	var sampled time.Time
+	var sampled, trimmed time.Time
 	for {
 		select {
 		case <-p.stopClock:
@@ -56,13 +59,32 @@ func (p *Pipeline) clockLoop() {
 				p.rate.perSecond(now, p.ledger.rowsStored())
 				sampled = now
 			}
+			if now.Sub(trimmed) >= trimEvery {
+				p.sips.trim()
+				p.medias.trim()
+				p.events.trim()
+				trimmed = now
+			}
 		}
 	}
 }
 
+// sealOpenedBefore seals the batches whose first record came before t. A t that
+// lies ahead is a stop: nothing is left open.
 func (p *Pipeline) sealOpenedBefore(t time.Time) {
+	now := time.Now()
+	stopping := t.After(now)
+	if stopping {
+		now = t
+	}
 	for _, w := range p.workers {
-		w.sealOpenedBefore(t)
+		w.flush(now, stopping)
+	}
+	sealOld(p, p.sips, func(w *worker) *openBatches[batch.SIP] { return &w.sipRows }, t)
+	sealOld(p, p.medias, func(w *worker) *openBatches[batch.Media] { return &w.mediaRows }, t)
+	sealOld(p, p.events, func(w *worker) *openBatches[batch.Events] { return &w.eventRows }, t)
+	for _, w := range p.workers {
+		p.commits.pass(w, t)
 	}
 }
 
@@ -88,8 +110,8 @@ func (p *Pipeline) sealLoop() {
 		table, rows, packets, size := s.table(), s.rows(), s.packets(), s.size()
 		began := time.Now()
 		sealed, err := s.seal()
-		s.release()
 		if err != nil {
+			s.release()
 			p.log.Error("a batch cannot be sealed", "error", err)
 			p.ledger.dropBatch(table, Loss{"batch", "seal_failed"}, rows, packets)
 			p.commits.settle(s.commit(), false)
@@ -97,10 +119,11 @@ func (p *Pipeline) sealLoop() {
 		}
 		p.timings.seal.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		p.timings.batchRows.WithLabelValues(table).Observe(float64(rows))
-		p.timings.batchBytes.WithLabelValues(table).Observe(float64(len(sealed.Body)))
+		p.timings.batchBytes.WithLabelValues(table).Observe(float64(sealed.Size()))
 		p.timings.fill.WithLabelValues(table).Observe(max(float64(rows)/float64(p.cfg.BatchRows), float64(size)/float64(p.cfg.BatchBytes)))
 		began = time.Now()
 		evicted, onDisk, err := p.spool.Put(sealed) // which logs what it gives up
+		s.release()
 		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		p.dropLost(evicted)
 		if err != nil {
@@ -168,7 +191,13 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 // of it are tried, and halves of these, until the rows at fault are alone.
 func (p *Pipeline) refused(entry *spool.Entry, sealed batch.Sealed, why error) {
 	if p.spool.Worth(entry) {
-		first, second, err := insert.Split(sealed)
+		loaded, err := sealed.Load()
+		if err != nil {
+			p.log.Warn("a refused batch cannot be read; it will be tried again", "id", sealed.ID, "error", err)
+			p.spool.Retry(entry)
+			return
+		}
+		first, second, err := insert.Split(loaded)
 		if err == nil {
 			if err = p.spool.Split(entry, first, second); err == nil {
 				return

@@ -42,14 +42,6 @@ type worker struct {
 	eventRows openBatches[batch.Events]
 }
 
-// tally counts what goes by, for metrics. Names are those of known methods and
-// valid codes, so that a hostile sender cannot make labels at will.
-type tally struct {
-	methods map[string]uint64
-	codes   [700]uint64 // by status code; 0 is every code that is none
-	absurd  uint64      // times not believed
-}
-
 // entrance is the worker's door for one transport: a listen.Sink.
 type entrance struct {
 	w         *worker
@@ -159,23 +151,13 @@ func (w *worker) mediaCall() *mediaCall {
 	return w.p.mediaIndex.find(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
 }
 
-// sealOpenedBefore seals the batches whose first record came before t, reports
-// the streams that are due, and gives up waiting for the rest of messages. A t
-// that lies ahead is a stop: nothing is left open.
-func (w *worker) sealOpenedBefore(t time.Time) {
+// flush reports the streams that are due by now, and gives up waiting for the
+// rest of messages. At a stop nothing is kept back.
+func (w *worker) flush(now time.Time, stopping bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	stopping := t.After(now)
-	if stopping {
-		now = t
-	}
 	w.flushFragments(now.Add(-fragmentAge))
 	w.reportStreams(now, stopping)
-	sealAll(w.p, w.sipRows.pool, w.sipRows.takeOpenedBefore(t))
-	sealAll(w.p, w.mediaRows.pool, w.mediaRows.takeOpenedBefore(t))
-	sealAll(w.p, w.eventRows.pool, w.eventRows.takeOpenedBefore(t))
-	w.p.commits.pass(w, t)
 }
 
 // open returns the columns of the table's open batch for the record's day.

@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/internal/config"
 	"github.com/heplake/heplake/internal/embedded"
 	"github.com/heplake/heplake/schema"
@@ -77,6 +78,7 @@ func connect(address string, useDatabase bool) (driver.Conn, error) {
 	opt.DialTimeout = 5 * time.Second
 	opt.MaxOpenConns, opt.MaxIdleConns = 8, 8
 	opt.Compression = &clickhouse.Compression{Method: clickhouse.CompressionNone}
+	opt.TransportFunc = insert.Transport
 	return clickhouse.Open(opt)
 }
 

@@ -7,7 +7,6 @@
 package batch
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
 	"time"
@@ -98,6 +97,31 @@ func (b *Batch[R]) Size() int {
 	return n
 }
 
+// Held is the memory that the batch keeps, in use or for the next rows, in bytes.
+func (b *Batch[R]) Held() int {
+	n := 0
+	for _, c := range b.columns {
+		n += c.held()
+	}
+	return n
+}
+
+// Take appends the rows of another batch of the same table, which keeps them
+// too until it is reset.
+func (b *Batch[R]) Take(from *Batch[R]) {
+	if from.rows == 0 {
+		return
+	}
+	for i, c := range b.columns {
+		c.take(from.columns[i])
+	}
+	if b.rows == 0 || from.opened.Before(b.opened) {
+		b.opened = from.opened
+	}
+	b.rows += from.rows
+	b.packets += from.packets
+}
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch[R]) Reset() {
 	for _, c := range b.columns {
@@ -106,24 +130,9 @@ func (b *Batch[R]) Reset() {
 	b.rows, b.packets = 0, 0
 }
 
-// Sealed is a batch that will not change any more: what the spool holds and
-// every attempt to insert sends, byte for byte.
-type Sealed struct {
-	// ID names the batch for ever. It is the deduplication token of its insert,
-	// so the same ID must never name other bytes.
-	ID string
-	// Table is where it goes.
-	Table string
-	// Rows and Packets count what it holds.
-	Rows, Packets int
-	// Oldest is when its first packet was received.
-	Oldest time.Time
-	// Body is an Arrow IPC stream with one record batch.
-	Body []byte
-}
-
-// Seal writes the batch as an Arrow stream under a new id. The batch keeps its
-// rows; the result shares no memory with it.
+// Seal makes an Arrow stream of the batch under a new id. The stream is in
+// pieces, most of which are the batch's own memory: whoever needs them after
+// Reset loads them first.
 func (b *Batch[R]) Seal() (Sealed, error) {
 	for i, c := range b.columns {
 		if c.len() != b.rows {
@@ -141,9 +150,7 @@ func (b *Batch[R]) Seal() (Sealed, error) {
 	record := array.NewRecord(b.arrow, arrays, int64(b.rows))
 	defer record.Release()
 
-	// The stream is the columns plus a few KiB of framing.
-	var body bytes.Buffer
-	body.Grow(b.Size() + b.Size()/16 + 32<<10)
+	var body pieces
 	w := ipc.NewWriter(&body, ipc.WithSchema(b.arrow))
 	if err := w.Write(record); err != nil {
 		return Sealed{}, fmt.Errorf("batch: write %s as Arrow: %w", b.table.Name, err)
@@ -154,6 +161,6 @@ func (b *Batch[R]) Seal() (Sealed, error) {
 	return Sealed{
 		ID: id.String(), Table: b.table.Name,
 		Rows: b.rows, Packets: b.packets, Oldest: b.opened,
-		Body: body.Bytes(),
+		Pieces: body.list,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
@@ -150,6 +151,13 @@ func TestSealedBatchReadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	size := sealed.Size()
+	if sealed, err = sealed.Load(); err != nil {
+		t.Fatal(err)
+	}
+	if size != int64(len(sealed.Body)) {
+		t.Errorf("%d bytes in pieces, %d in one", size, len(sealed.Body))
+	}
 	if sealed.Rows != rows || sealed.Packets != rows || sealed.Table != "sip" || !sealed.Oldest.Equal(received) || sealed.ID == "" {
 		t.Errorf("sealed as %s: %d rows, %d packets, table %s, oldest %s", sealed.ID, sealed.Rows, sealed.Packets, sealed.Table, sealed.Oldest)
 	}
@@ -227,4 +235,58 @@ func BenchmarkSeal(b *testing.B) {
 		}
 	}
 	b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// TestTakenRowsAreTheSameRows: batches taken together read back as one batch
+// that got all the rows.
+func TestTakenRowsAreTheSameRows(t *testing.T) {
+	const rows = 700
+	whole, parts := New[SIP](&schema.SIP), [3]*Batch[SIP]{New[SIP](&schema.SIP), New[SIP](&schema.SIP), New[SIP](&schema.SIP)}
+	for n := range rows {
+		raw := fmt.Appendf(nil, "raw %d", n)
+		addRow(whole, n, raw)
+		addRow(parts[n/300], n, raw)
+	}
+	all := New[SIP](&schema.SIP)
+	all.Take(all) // nothing
+	for _, p := range parts {
+		all.Take(p)
+		p.Reset()
+	}
+	if all.Rows() != rows || all.Packets() != rows || !all.Opened().Equal(received) {
+		t.Errorf("%d rows of %d packets, opened %s", all.Rows(), all.Packets(), all.Opened())
+	}
+	got, want := read(t, all), read(t, whole)
+	defer got.Release()
+	defer want.Release()
+	for i, c := range want.Columns() {
+		// Values, not indexes: the dictionaries may be in another order.
+		for row := range rows {
+			if g, w := got.Column(i).ValueStr(row), c.ValueStr(row); g != w {
+				t.Fatalf("%s of row %d: %s, want %s", want.ColumnName(i), row, g, w)
+			}
+		}
+	}
+}
+
+// read is the record batch that a batch is sealed as.
+func read(t *testing.T, b *Batch[SIP]) arrow.Record {
+	t.Helper()
+	sealed, err := b.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sealed, err = sealed.Load(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ipc.NewReader(bytes.NewReader(sealed.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if !r.Next() {
+		t.Fatal("no record batch")
+	}
+	r.Record().Retain()
+	return r.Record()
 }

@@ -20,8 +20,11 @@ type column interface {
 	data(t arrow.DataType) arrow.ArrayData
 	// len is the number of rows.
 	len() int
-	// size is the memory in use, in bytes.
+	// size is the memory in use, in bytes; held is the memory kept for use too.
 	size() int
+	held() int
+	// take appends the rows of a column of the same type.
+	take(column)
 	// reset empties the column and keeps its memory.
 	reset()
 }
@@ -58,7 +61,10 @@ func (c *Number[T]) data(t arrow.DataType) arrow.ArrayData {
 
 func (c *Number[T]) len() int  { return len(c.values) }
 func (c *Number[T]) size() int { return len(bytesOf(c.values)) }
+func (c *Number[T]) held() int { return len(bytesOf(c.values[:cap(c.values)])) }
 func (c *Number[T]) reset()    { c.values = c.values[:0] }
+
+func (c *Number[T]) take(from column) { c.values = append(c.values, from.(*Number[T]).values...) }
 
 // Text is a column of byte strings of any content.
 type Text struct {
@@ -76,7 +82,7 @@ func (c *Text) Append(v []byte) {
 }
 
 // AppendString adds a row.
-func (c *Text) AppendString(v string) { c.Append(unsafe.Slice(unsafe.StringData(v), len(v))) }
+func (c *Text) AppendString(v string) { c.Append(bytesOfString(v)) }
 
 func (c *Text) at(i int) []byte { return c.bytes[c.offsets[i]:c.offsets[i+1]] }
 
@@ -96,130 +102,28 @@ func (c *Text) offsetsOrZero() []int32 {
 
 func (c *Text) len() int  { return max(len(c.offsets)-1, 0) }
 func (c *Text) size() int { return 4*len(c.offsets) + len(c.bytes) }
+func (c *Text) held() int { return 4*cap(c.offsets) + cap(c.bytes) }
 func (c *Text) reset()    { c.offsets, c.bytes = c.offsets[:0], c.bytes[:0] }
 
-// Enum is a dictionary-encoded column of byte strings: each different value is
-// kept once, rows are indexes.
-type Enum struct {
-	rows   []int32
-	values Text
-	index  map[string]int32
-	// recent are indexes by a cheap hash of the value: with few different values
-	// in use they save nearly every look-up. What they hold is compared before it
-	// is believed.
-	recent [recentValues]int32
+func (c *Text) take(from column) {
+	f := from.(*Text)
+	c.offsets = takeOffsets(c.offsets, f.offsets)
+	c.bytes = append(c.bytes, f.bytes...)
 }
 
-// recentValues is a power of two.
-const recentValues = 64
-
-// recentSlot is the place of a value in recent: by its length and its ends, in
-// which usual values differ.
-func recentSlot(v []byte) int {
-	n := len(v)
-	switch {
-	case n >= 8:
-		h := binary.NativeEndian.Uint64(v) ^ binary.NativeEndian.Uint64(v[n-8:])*31 + uint64(n)
-		return int(h * 0x9e3779b97f4a7c15 >> 58)
-	case n > 0:
-		return (int(v[0])*7 + int(v[n-1]) + n) & (recentValues - 1)
+// takeOffsets appends the offsets of another column, as they are behind these.
+func takeOffsets(offsets, from []int32) []int32 {
+	if len(from) == 0 {
+		return offsets
 	}
-	return 0
-}
-
-// maxEnumReset is the size of a dictionary above which it is dropped at reset
-// rather than kept for the next batch: a sender of ever new "enum" values must
-// not hold memory for ever.
-const maxEnumReset = 4096
-
-// Append adds a row, copying v if it is new to the batch.
-func (c *Enum) Append(v []byte) {
-	recent := &c.recent[recentSlot(v)]
-	if i := int(*recent); i < c.values.len() && string(c.values.at(i)) == string(v) {
-		c.rows = append(c.rows, *recent)
-		return
+	if len(offsets) == 0 {
+		return append(offsets, from...)
 	}
-	i, ok := c.index[string(v)]
-	if !ok {
-		if c.index == nil {
-			c.index = make(map[string]int32)
-		}
-		i = int32(c.values.len())
-		c.values.Append(v)
-		c.index[string(v)] = i
+	end := offsets[len(offsets)-1]
+	for _, o := range from[1:] {
+		offsets = append(offsets, end+o)
 	}
-	*recent = i
-	c.rows = append(c.rows, i)
-}
-
-// AppendString adds a row.
-func (c *Enum) AppendString(v string) { c.Append(unsafe.Slice(unsafe.StringData(v), len(v))) }
-
-func (c *Enum) accepts(k schema.Kind) bool { return k == schema.Enum }
-
-func (c *Enum) data(t arrow.DataType) arrow.ArrayData {
-	dict := t.(*arrow.DictionaryType)
-	return array.NewDataWithDictionary(t, len(c.rows), []*memory.Buffer{nil, memory.NewBufferBytes(bytesOf(c.rows))}, 0, 0, c.values.data(dict.ValueType).(*array.Data))
-}
-
-func (c *Enum) len() int  { return len(c.rows) }
-func (c *Enum) size() int { return 4*len(c.rows) + c.values.size() }
-
-func (c *Enum) reset() {
-	c.rows = c.rows[:0]
-	if len(c.index) > maxEnumReset {
-		c.index = nil
-	} else {
-		clear(c.index)
-	}
-	c.values.reset()
-}
-
-// Addr is a dictionary-encoded column of 16-byte addresses.
-type Addr struct {
-	rows   []int32
-	values []byte
-	index  map[[schema.AddrWidth]byte]int32
-	last   int32
-}
-
-// Append adds a row.
-func (c *Addr) Append(v [schema.AddrWidth]byte) {
-	if len(c.rows) > 0 && string(c.values[schema.AddrWidth*int(c.last):][:schema.AddrWidth]) == string(v[:]) {
-		c.rows = append(c.rows, c.last)
-		return
-	}
-	i, ok := c.index[v]
-	if !ok {
-		if c.index == nil {
-			c.index = make(map[[schema.AddrWidth]byte]int32)
-		}
-		i = int32(len(c.values) / schema.AddrWidth)
-		c.values = append(c.values, v[:]...)
-		c.index[v] = i
-	}
-	c.last = i
-	c.rows = append(c.rows, i)
-}
-
-func (c *Addr) accepts(k schema.Kind) bool { return k == schema.Addr }
-
-func (c *Addr) data(t arrow.DataType) arrow.ArrayData {
-	dict := t.(*arrow.DictionaryType)
-	values := array.NewData(dict.ValueType, len(c.values)/schema.AddrWidth, []*memory.Buffer{nil, memory.NewBufferBytes(c.values)}, nil, 0, 0)
-	return array.NewDataWithDictionary(t, len(c.rows), []*memory.Buffer{nil, memory.NewBufferBytes(bytesOf(c.rows))}, 0, 0, values)
-}
-
-func (c *Addr) len() int  { return len(c.rows) }
-func (c *Addr) size() int { return 4*len(c.rows) + len(c.values) }
-
-func (c *Addr) reset() {
-	c.rows, c.values, c.last = c.rows[:0], c.values[:0], 0
-	if len(c.index) > maxEnumReset {
-		c.index = nil
-	} else {
-		clear(c.index)
-	}
+	return offsets
 }
 
 // entries is what Map and Metrics share: keys and where each row's end.
@@ -263,6 +167,14 @@ func (c *Map) Set(key string, value []byte) {
 func (c *Map) accepts(k schema.Kind) bool            { return k == schema.Map }
 func (c *Map) data(t arrow.DataType) arrow.ArrayData { return c.wrap(t, c.values.data) }
 func (c *Map) size() int                             { return 4*len(c.offsets) + c.keys.size() + c.values.size() }
+func (c *Map) held() int                             { return 4*cap(c.offsets) + c.keys.held() + c.values.held() }
+
+func (c *Map) take(from column) {
+	f := from.(*Map)
+	c.offsets = takeOffsets(c.offsets, f.offsets)
+	c.keys.take(&f.keys)
+	c.values.take(&f.values)
+}
 
 func (c *Map) reset() {
 	c.offsets = c.offsets[:0]
@@ -285,6 +197,14 @@ func (c *Metrics) Set(key string, value float32) {
 func (c *Metrics) accepts(k schema.Kind) bool            { return k == schema.Metrics }
 func (c *Metrics) data(t arrow.DataType) arrow.ArrayData { return c.wrap(t, c.values.data) }
 func (c *Metrics) size() int                             { return 4*len(c.offsets) + c.keys.size() + c.values.size() }
+func (c *Metrics) held() int                             { return 4*cap(c.offsets) + c.keys.held() + c.values.held() }
+
+func (c *Metrics) take(from column) {
+	f := from.(*Metrics)
+	c.offsets = takeOffsets(c.offsets, f.offsets)
+	c.keys.take(&f.keys)
+	c.values.take(&f.values)
+}
 
 func (c *Metrics) reset() {
 	c.offsets = c.offsets[:0]
@@ -300,6 +220,8 @@ func bytesOf[T any](s []T) []byte {
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0])))
 }
+
+func bytesOfString(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func init() {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {

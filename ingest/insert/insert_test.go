@@ -4,6 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -86,6 +92,9 @@ func mediaBatch(t *testing.T, calls ...string) batch.Sealed {
 	}
 	s, err := b.Seal()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = s.Load(); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -200,6 +209,56 @@ func TestAProfileCannotTurnDeduplicationOff(t *testing.T) {
 		})
 	}
 }
+
+// TestABatchOutOfItsFile: it makes no difference where the stream is, nor
+// whether the connection sends files by the kernel.
+func TestABatchOutOfItsFile(t *testing.T) {
+	conn, db := open(t)
+	opt, err := clickhouse.ParseDSN(chtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := map[string]int64{} // length of the body as HTTP has it
+	opt.TransportFunc = func(tr *http.Transport) (http.RoundTripper, error) {
+		rt, err := insert.Transport(tr)
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if token := req.URL.Query().Get("insert_deduplication_token"); token != "" {
+				req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{WroteHeaderField: func(key string, value []string) {
+					if key == "Content-Length" {
+						sent[token], _ = strconv.ParseInt(value[0], 10, 64)
+					}
+				}}))
+			}
+			return rt.RoundTrip(req)
+		}), err
+	}
+	files, err := clickhouse.Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = files.Close() })
+	for i, c := range []driver.Conn{conn, files} {
+		b := mediaBatch(t, fmt.Sprint("call ", i), "other")
+		path := filepath.Join(t.TempDir(), "batch")
+		if err := os.WriteFile(path, append([]byte("head"), b.Body...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.File, b.Body = batch.File{Path: path, Offset: 4, Size: int64(len(b.Body))}, nil
+		if err := insert.New(c, db, time.Minute).Insert(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, conn, "media WHERE call_id = 'call "+fmt.Sprint(i)+"' AND hex(raw) = '7B00FF7D'"); n != 1 {
+			t.Errorf("connection %d: %d rows of the call, want 1", i, n)
+		}
+		if c == files && sent[b.ID] != b.File.Size {
+			t.Errorf("sent with length %d, want that of the stream, %d: else the kernel cannot send it", sent[b.ID], b.File.Size)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestWhatCanPassIsNotRejected(t *testing.T) {
 	conn, db := open(t)

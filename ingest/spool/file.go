@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/heplake/heplake/ingest/batch"
@@ -53,55 +54,75 @@ type lineage struct{ parent, root string }
 
 // write makes the file of a batch: under a temporary name first, so that a file
 // that bears its own name is whole. With sync it is on the disk when write
-// returns, its name included.
-func write(dir string, s batch.Sealed, of lineage, sync bool) (path string, err error) {
+// returns, its name included. body says where in the file the stream is.
+func write(dir string, s batch.Sealed, of lineage, sync bool) (body batch.File, err error) {
 	head, err := json.Marshal(header{s.ID, s.Table, s.Rows, s.Packets, s.Oldest, of.parent, of.root})
 	if err != nil {
-		return "", err
+		return batch.File{}, err
 	}
-	var prefix [prefixLen]byte
-	copy(prefix[:], magic)
-	binary.LittleEndian.PutUint32(prefix[8:], uint32(len(head)))
-	binary.LittleEndian.PutUint64(prefix[12:], uint64(len(s.Body)))
-	binary.LittleEndian.PutUint32(prefix[20:], crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, s.Body))
-
-	path = filepath.Join(dir, s.ID+suffix)
-	tmp := path + tmpSuffix
+	body = batch.File{Path: filepath.Join(dir, s.ID+suffix), Offset: prefixLen + int64(len(head)), Size: s.Size()}
+	tmp := body.Path + tmpSuffix
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return "", err
+		return batch.File{}, err
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(tmp)
 		}
 	}()
-	for _, part := range [][]byte{prefix[:], head, s.Body} {
-		if _, err = f.Write(part); err != nil {
-			_ = f.Close()
-			return "", err
-		}
+	if err = writeTo(f, head, s); err == nil && sync {
+		err = f.Sync()
 	}
-	if sync {
-		if err = f.Sync(); err != nil {
-			_ = f.Close()
-			return "", err
-		}
+	if cerr := f.Close(); err == nil {
+		err = cerr
 	}
-	if err = f.Close(); err != nil {
-		return "", err
+	if err != nil {
+		return batch.File{}, err
 	}
-	if err = os.Rename(tmp, path); err != nil {
-		return "", err
+	if err = os.Rename(tmp, body.Path); err != nil {
+		return batch.File{}, err
 	}
 	if sync {
 		if err = syncDir(dir); err != nil {
 			// The batch counts as not written: it must not come back as well.
-			_ = os.Remove(path)
-			return "", err
+			_ = os.Remove(body.Path)
+			return batch.File{}, err
 		}
 	}
-	return path, nil
+	return body, nil
+}
+
+// writeSize is how much is written at once: little enough for the CRC to leave
+// it in the processor's cache for the write.
+const writeSize = 128 << 10
+
+// writeTo writes the file's content, its prefix last: only then is the CRC known.
+func writeTo(f *os.File, head []byte, s batch.Sealed) error {
+	if _, err := f.WriteAt(head, prefixLen); err != nil {
+		return err
+	}
+	crc, at := crc32.Checksum(head, castagnoli), prefixLen+int64(len(head))
+	pieces := s.Pieces
+	if pieces == nil {
+		pieces = [][]byte{s.Body}
+	}
+	for _, piece := range pieces {
+		for part := range slices.Chunk(piece, writeSize) {
+			crc = crc32.Update(crc, castagnoli, part)
+			if _, err := f.WriteAt(part, at); err != nil {
+				return err
+			}
+			at += int64(len(part))
+		}
+	}
+	var prefix [prefixLen]byte
+	copy(prefix[:], magic)
+	binary.LittleEndian.PutUint32(prefix[8:], uint32(len(head)))
+	binary.LittleEndian.PutUint64(prefix[12:], uint64(s.Size()))
+	binary.LittleEndian.PutUint32(prefix[20:], crc)
+	_, err := f.WriteAt(prefix[:], 0)
+	return err
 }
 
 func syncDir(dir string) error {

@@ -26,7 +26,8 @@ const (
 )
 
 // Next leases a batch, waiting for one until ctx ends. The caller gives it back
-// by Ack, Retry, Split or Reject. With an error and an entry, the entry's file
+// by Ack, Retry, Split or Reject. A live one's stream is in its file, which is
+// there until then; of what waited for longer the CRC is checked first. With an error and an entry, the entry's file
 // was found damaged and set aside: its packets are lost.
 func (s *Spool) Next(ctx context.Context) (*Entry, batch.Sealed, error) {
 	for {
@@ -43,8 +44,12 @@ func (s *Spool) Next(ctx context.Context) (*Entry, batch.Sealed, error) {
 			timer.Stop()
 			continue
 		}
-		if e.sealed != nil {
+		switch {
+		case e.sealed != nil:
 			return e, *e.sealed, nil
+		case e.body.Path != "" && !e.fromBacklog:
+			// Written a moment ago and not out of the page cache since.
+			return e, batch.Sealed{ID: e.ID, Table: e.Table, Rows: e.Rows, Packets: e.Packets, Oldest: e.oldest, File: e.body}, nil
 		}
 		sealed, err := read(e.path)
 		switch {

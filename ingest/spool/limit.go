@@ -16,23 +16,11 @@ func (s *Spool) roomOnDisk(size int64, evicted *[]Lost) bool {
 	return true
 }
 
-// roomInMemory makes room for a body that the disk does not take: first by
-// letting go of bodies that are on disk as well, then with DropOldest by
-// dropping the oldest that are in memory alone.
+// roomInMemory tells whether a body that the disk does not take may be kept in
+// memory, and with DropOldest drops what waits there alone until it may.
 func (s *Spool) roomInMemory(size int64, evicted *[]Lost) bool {
 	if size > s.opt.MemoryBytes {
 		return false
-	}
-	for _, queue := range [][]*Entry{s.backlog, s.fresh} {
-		for _, e := range queue {
-			if s.stats.MemoryBytes+size <= s.opt.MemoryBytes {
-				return true
-			}
-			if e.path != "" && e.sealed != nil {
-				s.stats.MemoryBytes -= int64(len(e.sealed.Body))
-				e.sealed = nil
-			}
-		}
 	}
 	for s.stats.MemoryBytes+size > s.opt.MemoryBytes {
 		if !s.opt.DropOldest || !s.evict(func(e *Entry) bool { return e.path == "" }, evicted) {
@@ -78,11 +66,13 @@ func (s *Spool) rescue() {
 		if e == nil {
 			return
 		}
-		path, err := write(s.dir, *e.sealed, e.of, s.opt.Sync)
+		body, err := write(s.dir, *e.sealed, e.of, s.opt.Sync)
 		s.mu.Lock()
 		if err == nil { // else the alarm of the next Put tells: this one's own was taken
-			e.path = path
+			e.path, e.body = body.Path, body
 			s.stats.Bytes += e.size
+			s.stats.MemoryBytes -= e.sealed.Size()
+			e.sealed = nil
 		}
 		s.backlog = append(s.backlog, e)
 		s.signal()
@@ -119,10 +109,10 @@ func (s *Spool) Close() (lost []Lost) {
 		if e.path != "" {
 			continue
 		}
-		path, err := write(s.dir, *e.sealed, e.of, s.opt.Sync)
+		body, err := write(s.dir, *e.sealed, e.of, s.opt.Sync)
 		s.noteWrite(err)
 		if err == nil {
-			e.path = path
+			e.path = body.Path
 			s.stats.Bytes += e.size
 			continue
 		}

@@ -75,15 +75,15 @@ func (s *Spool) Split(e *Entry, first, second batch.Sealed) error {
 		return fmt.Errorf("spool: split %s: %w", e.ID, err)
 	}
 	for _, b := range []batch.Sealed{first, second} {
-		h := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, of: of, size: int64(len(b.Body)) + prefixLen}
+		h := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, of: of, size: b.Size() + prefixLen}
 		if e.path == "" {
 			h.sealed = &b
 		} else {
-			path, err := write(s.dir, b, of, s.opt.Sync)
+			body, err := write(s.dir, b, of, s.opt.Sync)
 			if err != nil {
 				return undo(err)
 			}
-			h.path = path
+			h.path, h.body = body.Path, body
 		}
 		halves = append(halves, h)
 	}

@@ -1,6 +1,7 @@
 // Package spool keeps sealed batches between ingest and ClickHouse: on disk, so
-// that a crash or an outage loses none, and in memory while there is room, so
-// that the common case reads nothing back.
+// that a crash or an outage loses none, and in memory what the disk does not
+// take. A live batch is sent out of its file, which the kernel still has in its
+// page cache: the common case reads nothing from the disk and keeps no copy.
 //
 // A batch enters by Put, is leased by Next, and leaves by Ack once ClickHouse
 // has confirmed it. One that ClickHouse refuses is replaced by its halves
@@ -31,7 +32,7 @@ var ErrFull = errors.New("spool is full")
 type Options struct {
 	// MaxBytes bounds the files on disk.
 	MaxBytes int64
-	// MemoryBytes bounds the bodies held in memory.
+	// MemoryBytes bounds the batches held in memory while the disk takes none.
 	MemoryBytes int64
 	// Sync makes Put return only when the batch is on the disk for good.
 	Sync bool
@@ -50,7 +51,7 @@ type Options struct {
 // Stats are a spool's figures at one moment.
 type Stats struct {
 	Batches, Packets int
-	// Bytes are on disk, MemoryBytes in memory.
+	// Bytes are on disk, MemoryBytes in memory alone.
 	Bytes, MemoryBytes int64
 	// Corrupt counts files found damaged and set aside since Open.
 	Corrupt int
@@ -70,8 +71,9 @@ type Entry struct {
 
 	oldest time.Time
 	of     lineage
-	sealed *batch.Sealed // nil when only on disk
+	sealed *batch.Sealed // nil when on disk
 	path   string        // "" when only in memory
+	body   batch.File    // of one written since Open
 	size   int64         // of the file
 	put    time.Time
 	// notBefore is when a batch whose insert failed may be tried again.
@@ -174,7 +176,7 @@ func (s *Spool) add(to *[]*Entry, e *Entry) {
 		s.stats.Bytes += e.size
 	}
 	if e.sealed != nil {
-		s.stats.MemoryBytes += int64(len(e.sealed.Body))
+		s.stats.MemoryBytes += e.sealed.Size()
 	}
 	if e.of.root != "" {
 		s.splitOf(e).parts++
@@ -189,9 +191,10 @@ func (s *Spool) signal() {
 	}
 }
 
-// Put takes a batch. It returns ErrFull when there is no room for it; the
-// batch is then the caller's to count as lost, as are the evicted ones that
-// made room for it. onDisk says that the batch is on the disk.
+// Put takes a batch, whose pieces are the caller's again when it returns. It
+// returns ErrFull when there is no room for it; the batch is then the caller's
+// to count as lost, as are the evicted ones that made room for it. onDisk says
+// that the batch is on the disk.
 //
 // When the disk refuses a batch it is kept in memory and the error is logged
 // and counted: a full disk must not stop live traffic. Every Put tries the disk
@@ -205,7 +208,7 @@ func (s *Spool) Put(b batch.Sealed) (evicted []Lost, onDisk bool, err error) {
 }
 
 func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
-	body := int64(len(b.Body))
+	body := b.Size()
 	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}
 	s.mu.Lock()
 	onDisk := s.roomOnDisk(e.size, &evicted)
@@ -215,7 +218,8 @@ func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
 	s.mu.Unlock()
 	var writeErr error
 	if onDisk {
-		e.path, writeErr = write(s.dir, b, e.of, s.opt.Sync)
+		e.body, writeErr = write(s.dir, b, e.of, s.opt.Sync)
+		e.path = e.body.Path
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,19 +227,19 @@ func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
 		s.stats.Bytes -= e.size
 		s.noteWrite(writeErr)
 	}
-	inMemory := s.stats.MemoryBytes+body <= s.opt.MemoryBytes
-	if e.path == "" && !inMemory {
-		inMemory = s.roomInMemory(body, &evicted)
-	}
-	if e.path == "" && !inMemory {
-		s.noteLost(Lost{b.Table, "full", b.Rows, b.Packets})
-		if writeErr != nil {
-			return evicted, false, fmt.Errorf("%w: %w", ErrFull, writeErr)
+	if e.path == "" {
+		if !s.roomInMemory(body, &evicted) {
+			s.noteLost(Lost{b.Table, "full", b.Rows, b.Packets})
+			if writeErr != nil {
+				return evicted, false, fmt.Errorf("%w: %w", ErrFull, writeErr)
+			}
+			return evicted, false, ErrFull
 		}
-		return evicted, false, ErrFull
-	}
-	if inMemory {
-		e.sealed = &b
+		kept, err := b.Load()
+		if err != nil {
+			return evicted, false, fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		e.sealed = &kept
 	}
 	s.add(&s.fresh, e)
 	return evicted, e.path != "", nil
@@ -273,7 +277,7 @@ func (s *Spool) forget(e *Entry) {
 		s.stats.Bytes -= e.size
 	}
 	if e.sealed != nil {
-		s.stats.MemoryBytes -= int64(len(e.sealed.Body))
+		s.stats.MemoryBytes -= e.sealed.Size()
 	}
 }
 
