@@ -73,6 +73,7 @@ func newRoot() *cobra.Command {
 		newServe(g), newIngest(g), newAPI(g), newClickHouse(g), newMigrate(g), newReplay(), newCapture(), newPipe(), newDecode(),
 		newSearch(), newFlow(), newQuality(), newTUI(), newTop(), newVersion(),
 	)
+	addHelp(root)
 	return root
 }
 

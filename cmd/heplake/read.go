@@ -67,11 +67,23 @@ func newSearch() *cobra.Command {
 parentheses; the ops are = != < > <= >= like ~ in. Fields are those of the
 messages (from_user, to_user, ruri_user, method, status, src_ip, user_agent,
 call_id, raw, …) and of the call (outcome, duration_s, pdd_ms, mos_min, …).
-Exit code 3 says that nothing was found.`,
+
+--since and --until take a length of time (90s, 1h30m, 7d, now-1h, 2d ago), a
+day (today, yesterday, 2026-11-20, 20.11.2026), a time of day (14:30, the last
+one), both (2026-11-20 14:30), RFC 3339 or a Unix time. They are read, and times
+are shown, in the zone of --tz.
+
+With --live it goes on, the newest at the bottom: a call has a line when it
+appears and when its state changes. -o json then writes a call on each line.
+
+Exit code 0: found; 3: nothing found; 1: an error, told on one line.`,
 		Example: `  heplake search 'from_user like "4930%" and status >= 500 and src_ip in 10.0.0.0/8'
   heplake search 'method = INVITE and outcome = failed' --since 24h
-  heplake search 'to_user = 12345' --since today -o csv > calls.csv`,
-		Args: cobra.MaximumNArgs(1),
+  heplake search 'to_user = 12345' --since today -o csv > calls.csv
+  heplake search 'status >= 500' --since 14:30 --until 15:00 --tz Europe/Berlin
+  heplake search --live 'src_ip in 10.0.0.0/8'`,
+		Args:              oneFilter,
+		ValidArgsFunction: completeFilter,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var d cli.Display
 			if o.Client, d, err = r.open(cmd); err != nil {
@@ -93,6 +105,7 @@ Exit code 3 says that nothing was found.`,
 	f.IntVar(&o.Limit, "limit", 50, "how many calls at most")
 	f.BoolVar(&o.Live, "live", false, "go on: show calls as they appear and change, until Ctrl-C (with --since 1m if not said)")
 	f.StringVarP(&o.Format, "output", "o", "table", "table, json or csv")
+	readCompletions(cmd, "table", "json", "csv")
 	return cmd
 }
 
@@ -104,11 +117,18 @@ func newFlow() *cobra.Command {
 		Use:   "flow CALL-ID",
 		Short: "Draw a call's ladder, all its legs",
 		Long: `Draw the ladder of a call: every message of every leg in order, whichever leg's
-Call-ID is given. A correlation id will do as well.`,
+Call-ID is given. A correlation id will do as well.
+
+With --follow it goes on: messages appear as they come, until the call is over.
+-o json then writes a message on each line, and the call on the last.
+
+Exit code 0: found; 3: nothing found; 1: an error, told on one line.`,
 		Example: `  heplake flow 3848276298220188511@atlanta.example.com
   heplake flow 1-16637@127.0.0.1 --raw | less -R
-  heplake flow 1-16637@127.0.0.1 -o svg > call.svg`,
-		Args: cobra.ExactArgs(1),
+  heplake flow 1-16637@127.0.0.1 -o svg > call.svg
+  heplake flow 1-16637@127.0.0.1 --follow`,
+		Args:              oneCallID,
+		ValidArgsFunction: r.completeCallID,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var d cli.Display
 			if o.Client, d, err = r.open(cmd); err != nil {
@@ -129,6 +149,7 @@ Call-ID is given. A correlation id will do as well.`,
 	f.StringVar(&o.Time, "time", "delta", "delta, absolute or offset: what the time column shows")
 	f.StringVar(&o.Theme, "theme", "auto", "auto, light or dark (svg)")
 	f.IntVar(&width, "width", 0, "width in columns (default: the terminal's)")
+	readCompletions(cmd, "text", "json", "svg")
 	return cmd
 }
 
@@ -138,7 +159,12 @@ func newQuality() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quality CALL-ID",
 		Short: "Show a call's media quality",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show what was reported of a call's media, by stream: loss, jitter, round-trip
+time and MOS, with their course as small graphs.`,
+		Example: `  heplake quality c5b45d0d88c546cc
+  heplake quality c5b45d0d88c546cc -o json | jq .mos`,
+		Args:              oneCallID,
+		ValidArgsFunction: r.completeCallID,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var d cli.Display
 			if o.Client, d, err = r.open(cmd); err != nil {
@@ -150,5 +176,21 @@ func newQuality() *cobra.Command {
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVarP(&o.Format, "output", "o", "text", "text or json")
+	readCompletions(cmd, "text", "json")
 	return cmd
+}
+
+// oneFilter refuses a filter that the shell has parted into words.
+func oneFilter(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%s takes one filter: put it into quotes, as in heplake %s 'from_user = alice and status >= 400'", cmd.Name(), cmd.Name())
+	}
+	return nil
+}
+
+func oneCallID(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes one Call-ID, not %d: heplake %s CALL-ID (heplake search finds them)", cmd.Name(), len(args), cmd.Name())
+	}
+	return nil
 }

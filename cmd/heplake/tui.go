@@ -23,7 +23,8 @@ The list is live: new calls appear by themselves.`,
 		Example: `  heplake tui
   heplake tui 'from_user like "4930%" and status >= 500' --since 24h
   heplake tui --api http://voip.example.net:9080 --tz UTC`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              oneFilter,
+		ValidArgsFunction: completeFilter,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 				return errors.New("tui needs a terminal; search and flow write to files and pipes")
@@ -44,5 +45,6 @@ The list is live: new calls appear by themselves.`,
 	f.StringVar(&o.Until, "until", "", "end, likewise (default: now, and new calls appear)")
 	f.IntVar(&o.Limit, "limit", 500, "how many calls at most")
 	f.BoolVar(&o.Paused, "paused", false, "ask for new calls on demand alone")
+	readCompletions(cmd)
 	return cmd
 }

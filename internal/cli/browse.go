@@ -139,3 +139,10 @@ func CallKey(c *query.Call) string { return callKey(c) }
 
 // CallOpen reports whether more is to be expected of a call.
 func CallOpen(c *query.Call) bool { return open(c) }
+
+// Describe is a call in a few words: who called whom, and what came of it.
+func Describe(c *query.Call) string {
+	d := Display{}
+	words, _ := result(d, c)
+	return d.text(who(c.FromUser, c.FromDomain)) + " → " + d.text(who(dialled(c), c.ToDomain)) + " " + words
+}

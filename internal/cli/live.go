@@ -235,12 +235,12 @@ func transient(err error) bool {
 func quoted(values []string) string {
 	q := make([]string, len(values))
 	for i, v := range values {
-		q[i] = filterString(v)
+		q[i] = FilterString(v)
 	}
 	return strings.Join(q, ", ")
 }
 
-// filterString is a value as a string of the filter language.
-func filterString(s string) string {
+// FilterString is a value as a string of the filter language.
+func FilterString(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
 }
