@@ -247,7 +247,7 @@ func (o *opening) transactionsOf(requests []Event) []*transaction {
 		}
 	}
 	responses(false)
-	if len(out) == 0 {
+	if len(out) == 0 || neverOpens(o.method) {
 		responses(true) // what was seen first of a dialog stands for its opening
 	}
 	slices.SortFunc(out, func(a, b *transaction) int { return compareEvents(a.first(), b.first()) })
@@ -326,7 +326,7 @@ func (o *opening) roots(all []*transaction) []*transaction {
 			out = append(out, t)
 		}
 	}
-	if len(out) == len(all) || len(out) == 1 {
+	if len(out) > 0 && !slices.ContainsFunc(out, func(t *transaction) bool { return t.client != out[0].client }) {
 		return out
 	}
 	for _, t := range all {
