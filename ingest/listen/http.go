@@ -38,6 +38,7 @@ type HTTP struct {
 	done  chan struct{}
 	// The server does not know of WebSocket connections: stopping tells them to
 	// read out what is under way, sockets ends them.
+	stopped             atomic.Bool
 	stopping, sockets   context.Context
 	stop, cutOffSockets context.CancelFunc
 }
@@ -75,6 +76,7 @@ func (h *HTTP) Start() {
 // on WebSockets, and ends every connection; when it returns no sink is called
 // any more.
 func (h *HTTP) Close() error {
+	h.stopped.Store(true)
 	h.stop()
 	defer time.AfterFunc(drainTime, h.cutOffSockets).Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -118,7 +120,7 @@ func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPor
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
 	if h.cfg.Durable {
-		sink = &window{Durable: sink.(Durable)}
+		sink = &window{Durable: sink.(Durable), stopping: &h.stopped}
 	}
 	packets := make([]Packet, 1)
 	for {

@@ -114,14 +114,19 @@ func (l *limitListener) stopAccepting() {
 	_ = l.Listener.Close()
 }
 
+// streamDrainTime bounds a drain: time to read what the buffers of both ends of
+// a fast connection hold, and not so much that a sender which goes on holds up
+// the stop.
+const streamDrainTime = 5 * time.Second
+
 // drain tells every sender by a FIN that nobody will read any more, and lets
 // what is under way arrive: until the sender has ended the connection too,
-// nothing has come for drainQuiet, or drainTime is over.
+// nothing has come for drainQuiet, or streamDrainTime is over.
 func (l *limitListener) drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
-	until := time.Now().Add(drainTime)
+	until := time.Now().Add(streamDrainTime)
 	for c := range l.conns {
 		c.drain(until)
 	}

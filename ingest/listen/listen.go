@@ -5,6 +5,7 @@ package listen
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,6 +56,9 @@ type window struct {
 	Durable
 	mark  Mark
 	bytes int
+	// stopping ends the waiting: at a stop everything is written anyway, and what
+	// is under way is read the sooner the better.
+	stopping *atomic.Bool
 }
 
 // Packets implements Sink.
@@ -66,7 +70,7 @@ func (w *window) Packets(received time.Time, packets []Packet) {
 	for i := range packets {
 		w.bytes += len(packets[i].Data)
 	}
-	if w.bytes >= windowBytes {
+	if w.bytes >= windowBytes && !w.stopping.Load() {
 		// A stream's sender cannot be told of a loss, which is counted where it happened.
 		_ = w.Spooled(w.mark)
 		w.bytes = 0

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -35,10 +36,11 @@ type StreamConfig struct {
 // read by its own goroutine and served by one sink, so that its order is kept
 // and a slow or hostile sender harms no other.
 type Stream struct {
-	ln    *limitListener
-	cfg   StreamConfig
-	sinks []Sink
-	next  int
+	ln       *limitListener
+	cfg      StreamConfig
+	sinks    []Sink
+	next     int
+	stopping atomic.Bool
 	// accepting is closed when no connection is accepted any more; nil before Start.
 	accepting chan struct{}
 }
@@ -65,7 +67,7 @@ func (s *Stream) Start() {
 // Close stops accepting, tells the senders by a FIN, reads what is under way,
 // and ends every connection; when it returns no sink is called any more. A
 // sender that stops when it is told loses nothing. One that goes on is cut off
-// after drainTime: what it sent that was not read is counted, and what its own
+// after streamDrainTime: what it sent that was not read is counted, and what its own
 // system has not sent yet only that knows of.
 func (s *Stream) Close() error {
 	if s.accepting != nil {
@@ -76,6 +78,7 @@ func (s *Stream) Close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // by stopAccepting
 	}
+	s.stopping.Store(true)
 	s.ln.drain()
 	s.ln.wait()
 	return err
@@ -106,7 +109,7 @@ func (s *Stream) serve(conn net.Conn, sink Sink) {
 		from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	if s.cfg.Durable {
-		sink = &window{Durable: sink.(Durable)}
+		sink = &window{Durable: sink.(Durable), stopping: &s.stopping}
 	}
 	if err := ReadStream(conn, from, sink); err != nil {
 		slog.Debug("HEP connection ended", "from", from, "error", err)
