@@ -11,9 +11,9 @@ import (
 )
 
 // isReception is the SQL condition for rows of media whose loss and jitter mean
-// something. An RTCP sender report without report blocks, an SDES or a BYE has
-// none; its row is about the reporter's own stream.
-const isReception = "(source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter)"
+// something. RTCP feedback, and a sender report without blocks, an SDES or a BYE have
+// none; the rows of the latter are about the reporter's own stream.
+const isReception = "(source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter AND report != 'feedback')"
 
 // maxReports bounds how many reports a Quality has.
 const maxReports = 20_000

@@ -46,7 +46,8 @@ func TestQualityOfARealCall(t *testing.T) {
 }
 
 // TestQualityFigures checks the figures on reports whose sums are known: two
-// directions, one of them seen on two hops, and a report of the other leg.
+// directions, one of them seen on two hops, feedback, which says nothing of loss,
+// and a report of the other leg.
 func TestQualityFigures(t *testing.T) {
 	l := open(t)
 	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq, cseq_method) VALUES
@@ -56,6 +57,7 @@ func TestQualityFigures(t *testing.T) {
 		('2026-11-21 00:00:10', 't', 'a', 'a', 'rtcp', 'sr', '::ffff:10.0.0.1', 1, 1, 2, 200, 9, 0.05, 30, 60, 3.0, 70),
 		('2026-11-21 00:00:10', 't', 'a', 'a', 'rtcp', 'sr', '::ffff:10.0.0.9', 1, 1, 2, 200, 9, 0.05, 30, 0, 0, 0),
 		('2026-11-21 00:00:11', 't', 'a', 'a', 'rtcp', 'rr', '::ffff:10.0.0.2', 1, 2, 1, 0, -2, 0, 2, 0, 4.3, 0),
+		('2026-11-21 00:00:11', 't', 'a', 'a', 'rtcp', 'feedback', '::ffff:10.0.0.2', 1, 2, 9, 0, 0, 0, 0, 0, 0, 0),
 		('2026-11-21 00:00:12', 't', 'a', 'a', 'rtcp', 'sr', '::ffff:10.0.0.2', 1, 3, 3, 900, 0, 0, 0, 0, 0, 0),
 		('2026-11-21 00:00:20', 't', 'x', 'b', 'rtp-agent', 'periodic', '::ffff:10.0.0.3', 1, 7, 0, 900, 5, 0.07, 3, 0, 0, 0),
 		('2026-11-21 00:00:30', 't', 'x', 'b', 'rtp-agent', 'final', '::ffff:10.0.0.3', 1, 7, 0, 900, 11, 0.04, 5, 0, 0, 0)`)
@@ -76,7 +78,7 @@ func TestQualityFigures(t *testing.T) {
 	near("JitterMax", q.JitterMax, 30)
 	near("RTT", q.RTT, 50)
 	near("RFactor", q.RFactor, 75)
-	if q.PacketsLost != 9+0+11 || q.Reports != 7 || len(q.Streams) != 5 {
+	if q.PacketsLost != 9+0+11 || q.Reports != 8 || len(q.Streams) != 5 {
 		t.Errorf("lost %d, reports %d, streams %d", q.PacketsLost, q.Reports, len(q.Streams))
 	}
 	if s := q.Streams[0]; s.Src != "10.0.0.1:1" || s.SSRC != 1 || len(s.Reports) != 2 || s.Reports[1].MOS != 3 || s.Reports[0].FractionLost != 0.03 {

@@ -111,8 +111,8 @@ WITH
             countIf(is_reception) AS leg_reports
         FROM
         (
-            -- An SR without report blocks, an SDES or a BYE says nothing of reception.
-            SELECT *, source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter AS is_reception
+            -- An SR without report blocks, an SDES, a BYE or feedback says nothing of reception.
+            SELECT *, source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter AND report != 'feedback' AS is_reception
             FROM /*media*/ AS media
         )
         GROUP BY tenant, quality_of

@@ -12,7 +12,8 @@ func TestNoAllocation(t *testing.T) {
 	var d Decoder
 	json, binary := []byte(heplifySR), join(srOne, rrTwo, sdes, voip, bye)
 	var s StreamStats
-	packet := rtpBytes(8, 1, 2, 3, 160)
+	feedback := join(srOne, packet(205, 15, 9, 3, 5<<16|21, 0x100, 0x2004<<16|0xa021, 0xd2ff0404))
+	rtp := rtpBytes(8, 1, 2, 3, 160)
 	extra := make([]Metric, 0, 16)
 	codec := []byte("opus/48000/2")
 	seq := uint16(0)
@@ -27,8 +28,13 @@ func TestNoAllocation(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"feedback": func() {
+			if r, err := d.RTCP(feedback, 8000); err != nil || len(r) != 2 {
+				t.Fatal(err)
+			}
+		},
 		"StreamStats": func() {
-			h, ok := RTPHeader(packet)
+			h, ok := RTPHeader(rtp)
 			seq++
 			h.Sequence = seq
 			if !ok || !s.Add(&h, int64(seq)*20_000) {

@@ -35,6 +35,11 @@ type compound struct {
 	cnameSSRC uint32
 }
 
+// onlyFeedback tells a compound of nothing but feedback, as RFC 5506 allows.
+func (c *compound) onlyFeedback() bool {
+	return c.feedback && !(c.sr || c.rr || c.sdes || c.bye || c.app || c.xr)
+}
+
 // addCNAME keeps the canonical name of the reporter if there are several.
 func (c *compound) addCNAME(ssrc uint32, name []byte) {
 	if c.cname == nil || ssrc == c.ssrc && c.cnameSSRC != c.ssrc {

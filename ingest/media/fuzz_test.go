@@ -150,7 +150,10 @@ func FuzzRTCP(f *testing.F) {
 			}
 		}
 	}
-	for _, b := range [][]byte{srEmpty, join(srOne, sdes, bye), join(rrTwo, voip), app, fb, join(rrEmpty, sdes), {0x80}} {
+	for _, b := range [][]byte{srEmpty, join(srOne, sdes, bye), join(rrTwo, voip), app, fb, join(rrEmpty, sdes), {0x80},
+		packet(205, 1, 9, 3, 100<<16|0x8001), packet(206, 4, 9, 0, 3, 7<<24), packet(205, 3, 9, 0, 3, 1<<26|125000<<9),
+		packet(206, 15, 9, 0, 0x52454d42, 1<<24|250000, 3), packet(205, 15, 9, 3, 5<<16|21, 0x100, 0x2004<<16|0xa021, 0xd2ff0404),
+	} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -49,6 +49,37 @@ const (
 	MetricBeginSeq      = "begin_seq"
 	MetricEndSeq        = "end_seq"
 
+	// RTCP feedback: its kind, with the number of its entries (RFC 4585, RFC 5104 and
+	// those named in feedback.go), and what some kinds say. RTPFB and PSFB are for
+	// kinds that have no name here; their value is the kind's number.
+	MetricNACK        = "nack"
+	MetricNACKPackets = "nack_packets" // packets that NACKs ask for again
+	MetricTMMBR       = "tmmbr"
+	MetricTMMBN       = "tmmbn"
+	MetricSRREQ       = "rtcp_sr_req"
+	MetricRAMS        = "rams"
+	MetricTLLEI       = "tllei"
+	MetricECN         = "ecn_feedback"
+	MetricPause       = "pause_resume"
+	MetricCCFB        = "ccfb"
+	MetricTWCC        = "twcc"
+	MetricTWCCPackets = "twcc_packets" // packets that it speaks of, over all streams
+	MetricTWCCLost    = "twcc_lost"    // those of them that did not arrive
+	MetricRTPFB       = "rtpfb"
+	MetricPLI         = "pli"
+	MetricSLI         = "sli"
+	MetricRPSI        = "rpsi"
+	MetricFIR         = "fir"
+	MetricFIRSeq      = "fir_seq"
+	MetricTSTR        = "tstr"
+	MetricTSTN        = "tstn"
+	MetricVBCM        = "vbcm"
+	MetricLRR         = "lrr"
+	MetricAFB         = "afb"
+	MetricREMB        = "remb"            // streams that the estimate is for
+	MetricMaxBitrate  = "max_bitrate_bps" // of REMB, TMMBR and TMMBN
+	MetricPSFB        = "psfb"
+
 	// RTP agents and horaclifix.
 	MetricExpected      = "expected"
 	MetricDeltaMs       = "delta_ms"

@@ -37,7 +37,7 @@ const (
 	TypeSDES        = "sdes"        // source description alone
 	TypeBYE         = "bye"         // goodbye alone
 	TypeApp         = "app"         // application-defined RTCP alone
-	TypeFeedback    = "feedback"    // RTPFB or PSFB (RFC 4585) alone
+	TypeFeedback    = "feedback"    // RTPFB or PSFB (RFC 4585); its kind is a metric
 	TypeXR          = "xr"          // extended report
 	TypeVQSession   = "vq-session"  // VQSessionReport
 	TypeVQInterval  = "vq-interval" // VQIntervalReport
@@ -79,14 +79,15 @@ type Report struct {
 	Type string
 	// Party is one of the Party constants, or empty.
 	Party string
-	// SSRC is the stream reported on: source_ssrc of a report block, or the
-	// reporter's own stream where there is no block.
+	// SSRC is the stream reported on: source_ssrc of a report block, media source
+	// of feedback (0 where it is about the transport), or the reporter's own
+	// stream where there is neither.
 	SSRC uint32
 	// Reporter is the SSRC of who reports, 0 where the source does not say.
 	Reporter uint32
 	// Reception tells that the row carries figures of reception (loss,
-	// jitter). It is false for an SR without blocks, SDES or BYE, whose zero
-	// loss and jitter mean nothing.
+	// jitter). It is false for an SR without blocks, SDES, BYE or feedback, whose
+	// zero loss and jitter mean nothing.
 	Reception bool
 	// Bye tells that the RTCP compound held a BYE.
 	Bye bool

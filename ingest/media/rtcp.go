@@ -14,7 +14,8 @@ const (
 // RTCP decodes a compound RTCP packet as it is on the wire (RFC 3550 6.1,
 // extended reports RFC 3611). There is one report for each report block of its
 // SR and RR packets, one for an SR without blocks, one for each XR block that
-// gives figures of quality, and one for a compound that has none of these.
+// gives figures of quality, one for each feedback packet behind those (RFC 4585),
+// and one for a compound that has none of these.
 // clockRate is as in RTCPJSON. Reports hold until the next call.
 //
 // A compound with a fault gives an [*Error] and the reports before the fault.
@@ -25,19 +26,27 @@ func (d *Decoder) RTCP(b []byte, clockRate int) ([]Report, error) {
 	}
 	var c compound
 	var fault *Error
-	packets := 0
-	for at := 0; at < len(b); packets++ {
+	packets, whole := 0, 0
+	for ; whole < len(b); packets++ {
 		var n int
-		if n, fault = d.rtcpPacket(b, at, &c, clockRate); fault != nil {
+		if n, fault = d.rtcpPacket(b, whole, &c, clockRate); fault != nil {
 			break
 		}
-		at += n
+		whole += n
 	}
-	if len(d.reports) == 0 {
-		if packets == 0 {
-			return nil, fault
-		}
+	if packets == 0 && len(d.reports) == 0 {
+		return nil, fault
+	}
+	if len(d.reports) == 0 && !c.onlyFeedback() {
 		d.fallback(&c)
+	}
+	if c.feedback {
+		if bad := d.feedbacks(b[:whole]); fault == nil {
+			fault = bad
+		}
+		if len(d.reports) == 0 {
+			d.fallback(&c)
+		}
 	}
 	d.seal(&c, clockRate)
 	if fault != nil {

@@ -65,7 +65,15 @@ func TestRTCPCompounds(t *testing.T) {
 		{"BYE of nobody", packet(203, 0), []want{{TypeBYE, SourceRTCP, 0, 0, 0, 0, 0}}, "", true},
 		{"empty RR alone", rrEmpty, []want{{TypeRR, SourceRTCP, 9, 9, 0, 0, 0}}, "", false},
 		{"APP", app, []want{{TypeApp, SourceRTCP, 9, 9, 0, 0, 0}}, "", false},
-		{"feedback alone, RFC 5506", fb, []want{{TypeFeedback, SourceRTCP, 9, 9, 0, 0, 0}}, "", false},
+		{"feedback alone, RFC 5506", fb, []want{{TypeFeedback, SourceRTCP, 3, 9, 0, 0, 0}}, "", false},
+		{
+			"SR, SDES, feedback twice", join(srOne, sdes, fb, fb),
+			[]want{{TypeSR, SourceRTCP, 3, 9, 5, 0.25, 16}, {TypeFeedback, SourceRTCP, 3, 9, 0, 0, 0}, {TypeFeedback, SourceRTCP, 3, 9, 0, 0, 0}}, "ab", false,
+		},
+		{
+			"empty RR, SDES, feedback", join(rrEmpty, sdes, fb),
+			[]want{{TypeSDES, SourceRTCP, 9, 9, 0, 0, 0}, {TypeFeedback, SourceRTCP, 3, 9, 0, 0, 0}}, "ab", false,
+		},
 		{"unknown type within the range", join(packet(212, 0, 1), bye), []want{{TypeBYE, SourceRTCP, 9, 9, 0, 0, 0}}, "", true},
 		{
 			"SR and XR", join(srOne, voip),
