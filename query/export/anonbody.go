@@ -152,7 +152,7 @@ func (a *Anonymiser) qualityReport(body string) string {
 	return eachLine(body, func(line string) string {
 		if m := reportID.FindStringSubmatch(line); m != nil {
 			core := strings.TrimSpace(m[2])
-			lead := m[2][:strings.Index(m[2], core)]
+			lead := m[2][:len(m[2])-len(strings.TrimLeft(m[2], " \t"))]
 			switch {
 			case strings.Contains(strings.ToLower(m[1]), "call") || strings.Contains(strings.ToLower(m[1]), "dialog"):
 				return m[1] + lead + a.dialog(core)

@@ -72,6 +72,7 @@ var (
 	}
 	userFields = map[string]bool{"FromUser": true, "ToUser": true, "RURIUser": true}
 	hostFields = map[string]bool{"FromDomain": true, "ToDomain": true, "Node": true, "Nodes": true, "Tenant": true}
+	nameFields = map[string]bool{"Alias": true}
 	idFields   = map[string]bool{"CallID": true, "CallIDs": true, "CorrelationID": true, "LinkValue": true}
 )
 
@@ -136,6 +137,8 @@ func (a *Anonymiser) field(name, s string) string {
 		return a.p.host(s)
 	case idFields[name]:
 		return a.p.id(s)
+	case nameFields[name]:
+		return a.display(s)
 	}
 	return a.prose(s)
 }

@@ -26,6 +26,9 @@ type SVGOptions struct {
 	Theme Theme
 	Time  TimeMode
 	Zone  *time.Location // nil is UTC
+	// Link makes every row a link to what it returns for the item's index; nil
+	// makes none.
+	Link func(index int) string
 }
 
 // SVG writes the flow as one self-contained picture: styles inside, no script,

@@ -26,6 +26,10 @@ func (s *picture) row(i int) {
 		height += sdpHeight
 	}
 	line := s.y + 26 // the arrow's height
+	if s.o.Link != nil {
+		s.printf(`<a href="%s">`, escapeXML(s.o.Link(r.item.Index)))
+		defer s.b.WriteString("</a>\n")
+	}
 	s.printf(`<g class="row"><title>%s</title><rect class="hit" x="6" y="%d" width="%d" height="%d" rx="4"/>`+"\n", escapeXML(s.tooltip(r)), s.y+4, s.width-12, height)
 	s.time(i, line+4)
 	if s.several() {
