@@ -220,6 +220,17 @@ func TestLadders(t *testing.T) {
 			0   P>C INVITE 1 a/- b2
 			80  B>P 603/INVITE 1 a/x b1
 			90  C>P 486/INVITE 1 a/y b2`, `INVITE failed 603 by "callee" answer - end 80`},
+		"a fork of which the last to fail is what the caller is told": {`
+			0   P>B INVITE 1 a/- b1
+			80  B>P 408/INVITE 1 a/x b1
+			81  P>C INVITE 1 a/- b2
+			90  C>P 486/INVITE 1 a/y b2`, `INVITE failed 486 by "callee" answer - end 90`},
+		"branches are cancelled because another one declined": {`
+			0   P>B INVITE 1 a/- b1
+			0   P>C INVITE 1 a/- b2
+			80  B>P 603/INVITE 1 a/x b1
+			80  P>C CANCEL 1 a/- b2
+			90  C>P 487/INVITE 1 a/y b2`, `INVITE failed 603 by "callee" answer - end 80`},
 		"a hop's responses without their branch": {`
 			0   A>P INVITE 1 a/- b1
 			1   P>B INVITE 1 a/- b2
@@ -288,13 +299,13 @@ func TestPatience(t *testing.T) {
 
 // TestDelays: times are of one agent's clock, to the transaction that was begun.
 func TestDelays(t *testing.T) {
-	// The agent "ahead" is 1 s ahead. It missed the INVITE.
+	// The agent "behind" is 1 s behind. It missed the INVITE.
 	l := leg(t, "1", `
 		0    A>P INVITE 1 a/- b1 @right
-		1100 P>A 180/INVITE 1 a/x b1 @ahead
+		-899 P>A 180/INVITE 1 a/x b1 @behind
 		101  P>A 180/INVITE 1 a/x b1 @right
 		200  P>A 200/INVITE 1 a/x b1 @right
-		1200 P>A 200/INVITE 1 a/x b1 @ahead
+		-800 P>A 200/INVITE 1 a/x b1 @behind
 		500  A>P BYE 2 a/x b2 @right
 		503  P>B BYE 2 a/x b3 @right
 		510  B>P 200/BYE 2 a/x b3 @right
@@ -303,7 +314,7 @@ func TestDelays(t *testing.T) {
 	for name, v := range map[string]struct {
 		got  *float64
 		want float64
-	}{"pdd": {c.PDDMs, 101}, "srd": {c.SRDMs, 101}, "ring": {c.RingMs, 99}, "sdd": {c.SDDMs, 12}, "duration": {c.DurationS, 0.3}} {
+	}{"pdd": {c.PDDMs, 101}, "srd": {c.SRDMs, 101}, "ring": {c.RingMs, 99}, "sdd": {c.SDDMs, 12}, "duration": {c.DurationS, 1.3}} {
 		if v.got == nil || *v.got != v.want {
 			t.Errorf("%s is %v, should be %g", name, v.got, v.want)
 		}
