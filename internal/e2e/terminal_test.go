@@ -165,7 +165,11 @@ func TestTUI(t *testing.T) {
 
 	// The ladder, a retransmission, two messages compared.
 	tm.keys("Enter")
-	tm.until("✗ FAILED", "408 Request Timeout from", "↻1", "1 of ", "INVITE sip:dead")
+	tm.until("✗ FAILED", "408 Request Timeout from", "Nobody responded", "↻1", "1 of ", "INVITE sip:dead")
+	tm.keys("w") // the message that shows it
+	tm.until("3 of ", "①│")
+	tm.keys("Home")
+	tm.until("1 of ")
 	tm.keys("Space", "Down", "Down", "Down", "Down", "Space")
 	tm.until("differ", "Max-Forwards: 70", "Max-Forwards: 69")
 	tm.keys("Escape")

@@ -8,11 +8,11 @@ func bind(keys []string, shown, does string) key.Binding {
 
 // keys are all bindings. Where sngrep has a key for the same thing, it is that.
 var keys = struct {
-	help, redraw, quit, back, accept, cancel                             key.Binding
-	up, down, pageUp, pageDown, home, end, left, right                   key.Binding
-	open, filter, sortLeft, sortRight, reverse, live, refresh, window    key.Binding
-	save, copyID, mark, decoded, pane, time, find, next, previous        key.Binding
-	leg, allLegs, copies, media, events, summary, nextCall, previousCall key.Binding
+	help, redraw, quit, back, accept, cancel                                  key.Binding
+	up, down, pageUp, pageDown, home, end, left, right                        key.Binding
+	open, filter, sortLeft, sortRight, reverse, live, refresh, window         key.Binding
+	save, copyID, mark, decoded, pane, time, find, next, previous             key.Binding
+	leg, allLegs, copies, media, events, summary, nextCall, previousCall, why key.Binding
 }{
 	help:   bind([]string{"f1", "?", "h"}, "F1", "help"),
 	redraw: bind([]string{"ctrl+l"}, "Ctrl-L", "draw the screen anew"),
@@ -55,6 +55,7 @@ var keys = struct {
 	media:        bind([]string{"m"}, "m", "media on/off"),
 	events:       bind([]string{"e"}, "e", "events on/off"),
 	summary:      bind([]string{"i"}, "i", "whole summary"),
+	why:          bind([]string{"w"}, "w", "what went wrong"),
 	nextCall:     bind([]string{"]"}, "]", "the call below"),
 	previousCall: bind([]string{"["}, "[", "the call above"),
 }

@@ -288,6 +288,8 @@ func (f *flowScreen) viewKey(a *app, k tea.KeyPressMsg) tea.Cmd {
 		f.toggle(&f.noLogs, "log events")
 	case key.Matches(k, keys.summary):
 		f.whole = !f.whole
+	case key.Matches(k, keys.why):
+		f.nextFinding()
 	case key.Matches(k, keys.find):
 		return a.ask("find:", f.words, func(s string) tea.Cmd {
 			f.words = s
@@ -343,6 +345,23 @@ func (f *flowScreen) look(by int) {
 		}
 	}
 	f.a.say("no message has " + f.words)
+}
+
+// nextFinding goes on to the next message that shows what went wrong, and tells
+// what that is.
+func (f *flowScreen) nextFinding() {
+	n := len(f.shown.Items)
+	for by := 1; by <= n; by++ {
+		at := (f.cursor + by) % n
+		for _, found := range f.flow.Findings {
+			if found.Severity != query.SeverityInfo && slices.Contains(found.Items, f.shown.Items[at].Index) {
+				f.cursor, f.paneTop = at, 0
+				f.a.say(found.Text)
+				return
+			}
+		}
+	}
+	f.a.say("no message shows anything wrong")
 }
 
 // mark chooses a message; with the second one the two are compared.
@@ -407,7 +426,7 @@ func (f *flowScreen) title() (string, string) {
 }
 
 func (f *flowScreen) hints() []key.Binding {
-	return []key.Binding{keys.help, bind(nil, "Enter", "message"), keys.mark, keys.decoded, keys.leg, keys.summary, keys.time, keys.pane, keys.find, keys.save, keys.back}
+	return []key.Binding{keys.help, bind(nil, "Enter", "message"), keys.why, keys.mark, keys.decoded, keys.leg, keys.summary, keys.time, keys.pane, keys.find, keys.save, keys.back}
 }
 
 func (f *flowScreen) help() []keyGroup {
@@ -415,7 +434,7 @@ func (f *flowScreen) help() []keyGroup {
 		{"Ladder", []key.Binding{
 			bind(nil, "Enter", "the whole message"), bind(nil, "Space", "mark a message; on a second one: compare the two"),
 			keys.decoded, keys.pane, bind(nil, "+ -", "scroll the message pane"), keys.time, keys.summary,
-			keys.leg, keys.allLegs, keys.copies, keys.media, keys.events, keys.find, keys.next, keys.previous,
+			keys.leg, keys.allLegs, keys.copies, keys.media, keys.events, keys.why, keys.find, keys.next, keys.previous,
 			keys.live, keys.refresh, keys.previousCall, keys.nextCall, keys.save, keys.copyID, keys.back,
 		}},
 		moving,

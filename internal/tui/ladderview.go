@@ -88,23 +88,14 @@ func (f *flowScreen) height(d *ladder.Drawing, i, j, enough int) int {
 	return n
 }
 
-// summary is the call's: whole, or who called whom, why it ended so and the
-// legs. It leaves most of the screen to the ladder.
+// summary is the call's: whole, or why it ended as it did and the legs. It leaves most of the screen to the ladder.
 func (f *flowScreen) summary(d *ladder.Drawing, w, h int) []string {
-	whole := d.Summary()
 	if f.whole {
-		return append(whole, "")
+		return append(d.Summary(), "")
 	}
-	var lines []string // the first line stands in the title
-	for i, l := range whole[1:] {
-		// The reason goes on until the next line that has a name.
-		if i > 0 && !strings.HasPrefix(plain(l), "          ") {
-			break
-		}
-		lines = append(lines, l)
-	}
+	lines := d.Reason() // who called whom stands in the title
 	if most := max(h/4, 2); len(lines) > most {
-		lines = lines[:most]
+		lines = append(lines[:most-1:most-1], termtext.Paint("          "+f.a.pen.pick("…", "...")+" i tells it whole, w goes to its messages", termtext.Dim))
 	}
 	if legs := f.legs(w); legs != "" {
 		lines = append(lines, legs)

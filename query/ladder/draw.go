@@ -32,6 +32,7 @@ func Draw(f *query.Flow, o TextOptions) *Drawing {
 	}
 	m := build(f)
 	t := &text{m: m, o: o, p: newPen(o.Color, o.ASCII), newSDP: m.newSDP()}
+	t.placeFindings()
 	t.l = m.arrange(t.p, o.Width, o.Even)
 	return &Drawing{t}
 }
@@ -42,6 +43,16 @@ func (d *Drawing) Len() int { return len(d.t.m.rows) }
 // Summary is what is known of the call as a whole: who called whom, how it
 // ended and why, when, its legs.
 func (d *Drawing) Summary() []string { return d.t.drawn(d.t.summary) }
+
+// Reason is why the call ended as it did, and what went wrong: that part of the
+// summary that one looks for first.
+func (d *Drawing) Reason() []string {
+	return d.t.drawn(func() {
+		c := &d.t.m.flow.Call
+		d.t.fact(fact{"why", reasons(d.t.m.flow)}, outcomeStyle[c.Outcome])
+		d.t.findings(true)
+	})
+}
 
 // Header is what stands over the lifelines: the participants.
 func (d *Drawing) Header() []string { return d.t.drawn(d.t.header) }

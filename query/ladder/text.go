@@ -60,12 +60,14 @@ func Text(w io.Writer, f *query.Flow, o TextOptions) error {
 
 // text is one drawing in the making.
 type text struct {
-	m      *model
-	o      TextOptions
-	p      pen
-	l      *layout
-	newSDP []bool // which rows have a session description that says something new
-	lines  []string
+	m *model
+	o TextOptions
+	p pen
+	l *layout
+	// foundAt is the finding that an item shows, both by index.
+	foundAt map[int]int
+	newSDP  []bool // which rows have a session description that says something new
+	lines   []string
 }
 
 func (t *text) emit(l *line) { t.lines = append(t.lines, l.render(t.p)) }
@@ -130,6 +132,9 @@ func (t *text) summary() {
 			value = termtext.YellowBold
 		}
 		t.fact(f, value)
+		if f.name == "why" {
+			t.findings(false)
+		}
 	}
 	t.legs()
 	if t.l.numbers || t.l.list {

@@ -334,3 +334,42 @@ func TestEvenLanesStay(t *testing.T) {
 		part.Items = whole.Items[:13]
 	}
 }
+
+// What was found stands below the reason, whole, and its number at the messages
+// that show it; what only explains has none. The reason alone leaves that out.
+func TestTextFindings(t *testing.T) {
+	f := made(3)
+	f.Findings = []query.Finding{
+		{Severity: query.SeverityError, Text: "192.168.100.3:5060 answered the INVITE with 503 Service Unavailable: it is overloaded, or what it needs is down.", Items: []int{1, 2}},
+		{Severity: query.SeverityWarning, Text: "A second thing.", Items: []int{2, 3}},
+		{Severity: query.SeverityInfo, Text: "It explains.", Items: []int{0}},
+	}
+	for _, o := range []ladder.TextOptions{{Width: 60}, {Width: 120}, {Width: 60, ASCII: true}} {
+		one, two := "①", "②"
+		if o.ASCII {
+			one, two = "1", "2"
+		}
+		d := ladder.Draw(f, o)
+		words := func(lines []string) string { return strings.Join(strings.Fields(strings.Join(lines, " ")), " ") }
+		whole := words(d.Summary())
+		for _, want := range []string{"found " + one + " " + f.Findings[0].Text, two + " A second thing.", "It explains."} {
+			if !strings.Contains(whole, want) {
+				t.Errorf("%+v: no %q in %s", o, want, whole)
+			}
+		}
+		if reason := words(d.Reason()); !strings.HasPrefix(reason, "why 503") || !strings.Contains(reason, "A second thing.") || strings.Contains(reason, "explains") {
+			t.Errorf("%+v: %s", o, reason)
+		}
+		for i, want := range []string{" ", one, one, two} {
+			row := []rune(d.Row(i, ladder.Mark{Clock: true})[0])
+			if got := string(row[13]); got != want {
+				t.Errorf("%+v: row %d has the mark %q, want %q: %s", o, i, got, want, string(row))
+			}
+		}
+	}
+	// How an answered call ended is no trouble, and told once.
+	f.Findings[0].Severity = query.SeverityInfo
+	if s := strings.Join(ladder.Draw(f, ladder.TextOptions{}).Summary(), " "); strings.Contains(s, "overloaded") {
+		t.Errorf("told twice: %s", s)
+	}
+}

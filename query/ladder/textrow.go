@@ -82,9 +82,7 @@ func (t *text) row(i int, mark Mark) {
 	}
 	var l line
 	t.time(&l, i, mark.Clock)
-	if mark.Chosen {
-		l.put(timeWidth, t.p.g.chosen, termtext.YellowBold)
-	}
+	t.mark(&l, r, mark)
 	if t.l.legAt >= 0 {
 		l.put(t.l.legAt, legName(r.item.Leg), legStyle(r.item.Leg))
 	}
