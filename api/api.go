@@ -17,6 +17,7 @@ import (
 // many goroutines at once and must end when the context does.
 type Store interface {
 	Calls(ctx context.Context, r query.CallsRequest) (query.CallsResult, error)
+	Messages(ctx context.Context, r query.MessagesRequest) (query.MessagesResult, error)
 	Flow(ctx context.Context, r query.FlowRequest) (*query.Flow, error)
 	Quality(ctx context.Context, r query.QualityRequest) (*query.Quality, error)
 	Series(ctx context.Context, r query.SeriesRequest) (query.SeriesResult, error)
@@ -26,6 +27,9 @@ type Store interface {
 // Config is what the API needs.
 type Config struct {
 	Store Store
+	// Aliases are the names of addresses, for clients that ask for them; Store draws
+	// with those it was opened with.
+	Aliases []query.Alias
 	// Registerer takes the metrics; nil leaves them unregistered.
 	Registerer prometheus.Registerer
 	// Ready is what /readyz asks: nil when everything is in place, else an error
@@ -60,6 +64,7 @@ const (
 // server is the API's handlers and what they share.
 type server struct {
 	store   Store
+	aliases []query.Alias
 	ready   func(context.Context) error
 	log     *slog.Logger
 	metrics *metrics
@@ -79,7 +84,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Store == nil {
 		return nil, errors.New("api: no store")
 	}
-	s := &server{store: c.Store, ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
+	s := &server{store: c.Store, aliases: c.Aliases, ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
 	if s.ready == nil {
 		s.ready = c.Store.Ping
 	}
@@ -132,11 +137,23 @@ func (s *server) routes() []route {
 		{"GET", "/readyz", "Whether it can answer: schema in place, ClickHouse reachable.", s.readyz},
 		{"GET", "/api/openapi.json", "This API as an OpenAPI 3.1 document.", s.openapi},
 		{"GET", "/api/v1/calls", "Search calls by an expression, newest first.", s.calls},
+		{"GET", "/api/v1/messages", "Search single messages by an expression, newest first, page by page.", s.messages},
 		{"GET", "/api/v1/flow/{callid...}", "The ladder of a call, all its legs; .svg or .txt behind the Call-ID draws it.", s.flow},
 		{"GET", "/api/v1/quality/{callid...}", "What was reported of a call's media, by stream.", s.quality},
 		{"GET", "/api/v1/series", "A figure over time, split into series.", s.series},
 		{"GET", "/api/v3/search/call", "Search calls by fields, in Homer's shapes.", s.search},
 		{"POST", "/api/v3/search/call", "The same, with the search in a JSON body.", s.search},
+		{"POST", "/api/v3/search/call/data", "Search messages, as Homer's search form does.", s.homerSearch},
+		{"POST", "/api/v3/search/call/message", "Messages by their ids, whole, as Homer's clients ask for them.", s.homerMessage},
+		{"POST", "/api/v3/call/transaction", "The messages of calls, as Homer's clients ask for them.", s.homerTransaction},
+		{"POST", "/api/v3/call/report/qos", "The quality reports of calls, as Homer's clients ask for them.", s.homerQOS},
+		{"POST", "/api/v3/call/report/log", "The log lines of calls, as Homer's clients ask for them.", s.homerLog},
+		{"GET", "/api/v3/mapping/protocol", "What can be searched, in Homer's shape.", s.homerMappings},
+		{"GET", "/api/v3/mapping/protocol/{hepid}/{profile}", "The same of one kind of message.", s.homerMapping},
+		{"GET", "/api/v3/smart/search/tag/{hepid}/{profile}", "Names that the search expression takes, in Homer's shape.", s.homerTags},
+		{"GET", "/api/v3/alias", "Names of addresses, in Homer's shape.", s.homerAliases},
+		{"GET", "/api/v3/database/node/list", "The one database that Homer's clients choose from.", s.homerNodes},
+		{"GET", "/api/v3/modules/status", "What else Homer's clients may use: nothing.", s.homerModules},
 		{"GET", "/api/v3/call/transaction/{callid...}", "The messages of a call, in Homer's shape.", s.transaction},
 		{"GET", "/api/v3/call/quality/{callid...}", "MOS, loss, jitter and round-trip time of a call.", s.quality},
 	}

@@ -40,6 +40,11 @@ var (
 	}
 )
 
+// unknownProfile is the error of a request that names a profile that is not there.
+type unknownProfile struct{ *problem }
+
+func (p *unknownProfile) Unwrap() error { return p.problem }
+
 // profileOf is the profile that a call's opening method is in.
 func profileOf(method string) string {
 	switch {
@@ -144,7 +149,7 @@ var ignoredNames = []string{"targetResultsContainer", "timezone", "profile"}
 func readProfile(pointer, key string, raw json.RawMessage, or bool) (expr string, limit setting, err error) {
 	profile, ok := profiles[key]
 	if !ok {
-		return "", limit, bad(pointer, fmt.Sprintf("unknown profile %q; there are %s", key, strings.Join(sortedKeys(profiles), ", ")))
+		return "", limit, &unknownProfile{bad(pointer, fmt.Sprintf("unknown profile %q; there are %s", key, strings.Join(sortedKeys(profiles), ", ")))}
 	}
 	var items []struct {
 		Name  string          `json:"name"`
@@ -300,6 +305,15 @@ func rawPattern(s string) string {
 // quote writes a value as a string of the filter language.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
+}
+
+// quoteAll writes a list of values.
+func quoteAll(list []string) string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = quote(v)
+	}
+	return strings.Join(out, ", ")
 }
 
 // join makes one expression of the conditions, joined by and, or where or says

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones have names also where the system knows none
 )
 
 // params reads the query parameters of a request and remembers the first that
@@ -17,8 +18,12 @@ type params struct {
 	values url.Values
 	known  []string
 	now    time.Time
+	zone   *time.Location // of times without one; nil is UTC
 	err    error
 }
+
+// zeroTime is the now of requests that hold no time.
+var zeroTime time.Time
 
 func newParams(u *url.URL, now time.Time) *params {
 	values, err := url.ParseQuery(u.RawQuery)
@@ -59,13 +64,42 @@ func (p *params) list(name string) []string {
 	return out
 }
 
+// timeZone reads tz, the zone of the times that the request gives without one: an
+// IANA name, or an offset such as +01:00. It is asked for before any time.
+func (p *params) timeZone() *time.Location {
+	s := p.text("tz")
+	if s == "" {
+		return nil
+	}
+	zone, err := parseZone(s)
+	if err != nil {
+		p.wrong("tz", err.Error())
+		return nil
+	}
+	p.zone = zone
+	return zone
+}
+
+// parseZone reads a time zone.
+func parseZone(s string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", strings.ReplaceAll(s, " ", "+")); err == nil { // an unescaped + arrives as a blank
+		_, offset := t.Zone()
+		return time.FixedZone(s, offset), nil
+	}
+	zone, err := time.LoadLocation(s)
+	if err != nil || s == "Local" {
+		return nil, fmt.Errorf("tz takes an IANA time zone such as Europe/Berlin, or an offset such as +01:00, not %q", s)
+	}
+	return zone, nil
+}
+
 // time returns a time; the zero time when it is not given.
 func (p *params) time(name string) time.Time {
 	s := p.text(name)
 	if s == "" {
 		return time.Time{}
 	}
-	t, err := parseTime(s, p.now)
+	t, err := parseTimeIn(s, p.now, p.zone)
 	if err != nil {
 		p.wrong(name, name+": "+err.Error())
 	}
@@ -134,9 +168,15 @@ const timeHelp = "a time such as 2026-01-31T12:00:00Z, milliseconds or seconds s
 
 // parseTime reads a time: RFC 3339 (without a zone it is UTC), a number since the
 // epoch, or now and what was before.
-func parseTime(s string, now time.Time) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
+func parseTime(s string, now time.Time) (time.Time, error) { return parseTimeIn(s, now, nil) }
+
+// parseTimeIn is parseTime with times without a zone in one, UTC when nil.
+func parseTimeIn(s string, now time.Time, zone *time.Location) (time.Time, error) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return t.UTC(), checkYear(t, s)
 		}
 	}

@@ -25,6 +25,9 @@ type problem struct {
 	Parameter string `json:"parameter,omitempty"`
 	// Column is where in a filter expression, in characters from 1.
 	Column int `json:"column,omitempty"`
+	// Message is Detail, and Data empty, where Homer's clients ask: they look there.
+	Message string    `json:"message,omitempty"`
+	Data    *struct{} `json:"data,omitempty"`
 
 	// kind is the last part of Type.
 	kind string

@@ -101,19 +101,9 @@ func searchFromBody(body []byte, now time.Time) (query.CallsRequest, error) {
 		return query.CallsRequest{}, badJSON(err)
 	}
 	var req query.CallsRequest
-	for _, at := range []struct {
-		name string
-		from scalar
-		to   *time.Time
-	}{{"from", b.Timestamp.From, &req.From}, {"to", b.Timestamp.To, &req.To}} {
-		if !at.from.set || at.from.text == "" {
-			continue
-		}
-		t, err := parseTime(at.from.text, now)
-		if err != nil {
-			return req, bad("/timestamp/"+at.name, "timestamp."+at.name+": "+err.Error())
-		}
-		*at.to = t
+	var err error
+	if req.From, req.To, err = b.window(now); err != nil {
+		return req, err
 	}
 	expr, limit, err := readSearch(b.Param.Search, b.Param.OrLogic)
 	if err != nil {
@@ -129,6 +119,25 @@ func searchFromBody(body []byte, now time.Time) (query.CallsRequest, error) {
 		}
 	}
 	return req, nil
+}
+
+// window reads the timestamps; the zero time where there is none.
+func (b *searchBody) window(now time.Time) (from, to time.Time, err error) {
+	for _, at := range []struct {
+		name string
+		from scalar
+		to   *time.Time
+	}{{"from", b.Timestamp.From, &from}, {"to", b.Timestamp.To, &to}} {
+		if !at.from.set || at.from.text == "" {
+			continue
+		}
+		t, err := parseTime(at.from.text, now)
+		if err != nil {
+			return from, to, bad("/timestamp/"+at.name, "timestamp."+at.name+": "+err.Error())
+		}
+		*at.to = t
+	}
+	return from, to, nil
 }
 
 // badJSON says what is wrong with a body.

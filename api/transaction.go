@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 
 // HEP protocol types, which Homer calls payload types.
 const (
-	payloadSIP  = 1
-	payloadRTCP = 5
-	payloadLog  = 100
+	payloadSIP       = 1
+	payloadRTCP      = 5
+	payloadRTPReport = 35
+	payloadLog       = 100
 )
 
 // transactionAnswer is a call's messages, as Homer's clients know it.
@@ -47,7 +49,7 @@ type host struct {
 
 // message is a record by Homer's names. The SIP members are empty on others.
 type message struct {
-	ID            int    `json:"id"`
+	ID            uint64 `json:"id"`
 	SID           string `json:"sid"`
 	CallID        string `json:"callid"`
 	CorrelationID string `json:"correlation_id"`
@@ -72,14 +74,20 @@ type message struct {
 	Method        string `json:"method"` // or the status, on a response
 	CSeq          string `json:"cseq"`
 	FromUser      string `json:"from_user"`
+	FromDomain    string `json:"from_domain"`
+	FromTag       string `json:"from_tag"`
 	ToUser        string `json:"to_user"`
+	ToDomain      string `json:"to_domain"`
+	ToTag         string `json:"to_tag"`
 	RURIUser      string `json:"ruri_user"`
+	RURIDomain    string `json:"ruri_domain"`
+	UserAgent     string `json:"user_agent"`
 	Raw           string `json:"raw"`
 }
 
 // arrow is one arrow of Homer's ladder.
 type arrow struct {
-	ID          int    `json:"id"`
+	ID          uint64 `json:"id"`
 	SID         string `json:"sid"`
 	SrcHost     string `json:"srcHost"`
 	DstHost     string `json:"dstHost"`
@@ -135,16 +143,45 @@ func newTransaction(f *query.Flow) transactionAnswer {
 	return a
 }
 
+// add puts another flow's messages among a transaction's, in order of time, and
+// its hosts behind those that are there.
+func (a *transactionAnswer) add(b transactionAnswer) {
+	d := &a.Data
+	place := map[int]int{}
+	for _, name := range sortedKeys(b.Data.Hosts) {
+		h := b.Data.Hosts[name]
+		known, ok := d.Hosts[name]
+		if !ok {
+			known = host{Host: h.Host, Position: len(d.Hosts)}
+			d.Hosts[name], d.Alias[name] = known, b.Data.Alias[name]
+		}
+		place[h.Position] = known.Position
+	}
+	for i := range b.Data.CallData {
+		b.Data.CallData[i].Destination = place[b.Data.CallData[i].Destination]
+	}
+	d.Messages, d.CallData = append(d.Messages, b.Data.Messages...), append(d.CallData, b.Data.CallData...)
+	slices.SortStableFunc(d.Messages, func(x, y message) int { return cmp.Compare(x.MicroTS, y.MicroTS) })
+	slices.SortStableFunc(d.CallData, func(x, y arrow) int { return cmp.Compare(x.MicroTS, y.MicroTS) })
+	d.Legs = append(d.Legs, b.Data.Legs...)
+	d.Truncated = cmp.Or(d.Truncated, b.Data.Truncated)
+	a.Total = len(d.Messages)
+}
+
 func newMessage(f *query.Flow, item query.Item) message {
 	src, dst := item.SrcAddr, item.DstAddr
 	m := message{
-		ID: item.Index + 1, SID: item.CallID, CallID: item.CallID, CorrelationID: f.Call.CorrelationID,
+		ID: item.ID, SID: item.CallID, CallID: item.CallID, CorrelationID: f.Call.CorrelationID,
 		Protocol: ipProtocol(item.Transport), Family: family(src.Addr()), Transport: item.Transport,
 		SrcIP: address(src.Addr()), SrcPort: src.Port(), DstIP: address(dst.Addr()), DstPort: dst.Port(),
 		TimeSeconds: item.Time.Unix(), TimeUseconds: item.Time.Nanosecond() / 1000,
 		CreateDate: item.Time.UnixMilli(), CreateTS: item.Time.UnixMilli(), MicroTS: item.Time.UnixMicro(),
 		CaptureID: strconv.FormatUint(uint64(item.CaptureID), 10), Node: cmp.Or(item.Node, dbNode), DBNode: dbNode,
-		FromUser: item.FromUser, ToUser: item.ToUser, RURIUser: item.RURIUser, Raw: item.Raw,
+		FromUser: item.FromUser, FromDomain: item.FromDomain, FromTag: item.FromTag, ToUser: item.ToUser, ToDomain: item.ToDomain, ToTag: item.ToTag,
+		RURIUser: item.RURIUser, RURIDomain: item.RURIDomain, UserAgent: item.UserAgent, Raw: item.Raw,
+	}
+	if m.ID == 0 { // a media report or a log line
+		m.ID = rowID(string(item.Kind), item.CallID, item.Time.Format(time.RFC3339Nano), strconv.Itoa(item.Index))
 	}
 	switch item.Kind {
 	case query.KindMedia:

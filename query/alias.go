@@ -94,6 +94,10 @@ func newAliases(list []Alias) aliases {
 	return out
 }
 
+// AliasOf is the name that the most exact of the aliases gives an address; "" when
+// none does.
+func AliasOf(list []Alias, ip netip.Addr, port uint16) string { return newAliases(list).name(ip, port) }
+
 // name is what an address is called; "" when it has no name.
 func (a aliases) name(ip netip.Addr, port uint16) string {
 	if !ip.IsValid() {

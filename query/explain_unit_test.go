@@ -63,7 +63,7 @@ func talk(t *testing.T, names []Alias, list ...said) *Flow {
 		number, method, _ := strings.Cut(s.cseq, " ")
 		n, _ := strconv.Atoi(number)
 		m.CSeq, m.CSeqMethod = uint32(n), method
-		m.fromTag, m.toTag = "a", s.toTag
+		m.FromTag, m.ToTag = "a", s.toTag
 		to := "<sip:bob@x>"
 		if s.toTag != "" {
 			to += ";tag=" + s.toTag

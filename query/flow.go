@@ -148,15 +148,15 @@ func rowsOf(c *component, w window, p *filter.Params, columns ...string) string 
 func (s *Store) readMessages(ctx context.Context, b *flowBuilder, limit int) error {
 	var p filter.Params
 	// Every message's correlation id is known from the closure.
-	sql := `SELECT time, node, capture_id, call_id, src_ip, src_port, dst_ip, dst_port, transport, method, status, reason,
-    cseq, cseq_method, from_user, from_tag, to_user, to_tag, ruri_user, user_agent, server, via_branch, sdp, parse_error, raw
+	sql := `SELECT ` + messageID + `, time, node, capture_id, call_id, src_ip, src_port, dst_ip, dst_port, transport, method, status, reason,
+    cseq, cseq_method, from_user, from_domain, from_tag, to_user, to_domain, to_tag, ruri_user, ruri_domain, user_agent, server, via_branch, sdp, parse_error, raw
 FROM ` + s.table("sip") + ` WHERE ` + rowsOf(b.component, b.component.span(), &p, "correlation_id") + `
 ORDER BY time, via_branch, status LIMIT ` + p.Add("UInt64", uint64(limit+1))
 	return s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
 		var m message
-		err := rows.Scan(&m.Time, &m.Node, &m.CaptureID, &m.CallID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
-			&m.Method, &m.Status, &m.Reason, &m.CSeq, &m.CSeqMethod, &m.FromUser, &m.fromTag, &m.ToUser, &m.toTag, &m.RURIUser,
-			&m.userAgent, &m.server, &m.branch, &m.SDP, &m.ParseError, &m.Raw)
+		err := rows.Scan(&m.ID, &m.Time, &m.Node, &m.CaptureID, &m.CallID, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.Transport,
+			&m.Method, &m.Status, &m.Reason, &m.CSeq, &m.CSeqMethod, &m.FromUser, &m.FromDomain, &m.FromTag, &m.ToUser, &m.ToDomain, &m.ToTag,
+			&m.RURIUser, &m.RURIDomain, &m.UserAgent, &m.server, &m.branch, &m.SDP, &m.ParseError, &m.Raw)
 		if err != nil {
 			return err
 		}

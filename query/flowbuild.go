@@ -24,10 +24,8 @@ func (a address) String() string {
 // message is an item with what else the order and the flags need.
 type message struct {
 	Item
-	src, dst          address
-	fromTag, toTag    string
-	branch            string
-	userAgent, server string
+	src, dst       address
+	branch, server string
 	// vias are the values of Via, topmost first.
 	vias []sipVia
 	// at is Time by the flow's clock: less what the agent's clock is ahead.
@@ -72,7 +70,7 @@ type content struct {
 }
 
 func (m *message) content() content {
-	return content{m.CallID, m.Method, m.CSeqMethod, m.fromTag, m.toTag, m.SDP, m.Status, m.CSeq}
+	return content{m.CallID, m.Method, m.CSeqMethod, m.FromTag, m.ToTag, m.SDP, m.Status, m.CSeq}
 }
 
 // hopByHop reports whether each hop makes a message of its own instead of passing

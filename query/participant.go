@@ -63,7 +63,7 @@ func names(messages []message) map[address]string {
 		if m.Kind != KindSIP || out[m.src] != "" || received[arrival{passed(m), m.src}] {
 			continue
 		}
-		name := m.userAgent
+		name := m.UserAgent
 		if m.Status > 0 && m.server != "" {
 			name = m.server
 		}

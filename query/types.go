@@ -125,6 +125,7 @@ type Participant struct {
 // Item is one row of the ladder.
 type Item struct {
 	Index    int       `json:"index"` // position in Flow.Items
+	ID       uint64    `json:"id"`    // Message.ID of a SIP message, 0 on all else
 	Kind     ItemKind  `json:"kind"`
 	Time     time.Time `json:"time"`      // µs precision, UTC
 	OffsetUs int64     `json:"offset_us"` // since the flow's first item
@@ -146,6 +147,12 @@ type Item struct {
 	FromUser   string `json:"from_user"`
 	ToUser     string `json:"to_user"`
 	RURIUser   string `json:"ruri_user"`
+	FromDomain string `json:"from_domain"`
+	FromTag    string `json:"from_tag"`
+	ToDomain   string `json:"to_domain"`
+	ToTag      string `json:"to_tag"`
+	RURIDomain string `json:"ruri_domain"`
+	UserAgent  string `json:"user_agent"`
 	SDP        string `json:"sdp"` // one-line summary of the body's SDP ("audio 10.0.0.1:20000 PCMU,PCMA sendrecv"); "" without SDP
 	// Transaction and Dialog are indexes of Flow.Transactions and Flow.Dialogs, -1
 	// for none.

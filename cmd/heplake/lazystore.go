@@ -49,6 +49,15 @@ func (l *lazyStore) Calls(ctx context.Context, r query.CallsRequest) (query.Call
 	return s.Calls(ctx, r)
 }
 
+// Messages implements api.Store.
+func (l *lazyStore) Messages(ctx context.Context, r query.MessagesRequest) (query.MessagesResult, error) {
+	s, err := l.open(ctx)
+	if err != nil {
+		return query.MessagesResult{}, err
+	}
+	return s.Messages(ctx, r)
+}
+
 // Flow implements api.Store.
 func (l *lazyStore) Flow(ctx context.Context, r query.FlowRequest) (*query.Flow, error) {
 	s, err := l.open(ctx)
