@@ -17,7 +17,6 @@ import (
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
 	"github.com/heplake/heplake/internal/config"
-	"github.com/heplake/heplake/query"
 )
 
 // stopTimeout bounds a graceful stop: what is not in ClickHouse by then stays
@@ -221,9 +220,12 @@ func (s *server) startIngest(ctx context.Context) error {
 }
 
 func (s *server) startAPI(ctx context.Context) error {
-	store := &lazyStore{options: query.Options{URL: s.db.reader}}
+	store, aliases, err := s.newStore()
+	if err != nil {
+		return err
+	}
 	s.onStop(func(context.Context) error { return store.Close() })
-	handler, err := api.New(api.Config{Store: store, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log})
+	handler, err := api.New(api.Config{Store: store, Aliases: aliases, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	API       struct {
 		Addr string `koanf:"addr" takes:"host:port"`
 	} `koanf:"api"`
+	Aliases []string `koanf:"aliases" takes:"a list of address=name, where address is an IP address, address:port or network; addresses of one name are one column of a ladder"`
 	Metrics struct {
 		Addr string `koanf:"addr" takes:"host:port, or off"`
 		// Pprof serves Go's profiles on the metrics address: they show what the
