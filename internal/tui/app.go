@@ -236,8 +236,11 @@ func (a *app) View() tea.View {
 	body := exactly(s.view(a.w, a.h-around), a.h-around)
 	left, right := s.title()
 	v.WindowTitle = termtext.Clean("heplake: " + left)
-	lines := append([]string{a.bar(left, right)}, body...)
-	lines = append(lines, a.statusLine(), a.keyLine(s))
+	// A long message covers what is above it.
+	told := a.statusLines()
+	body = body[:len(body)-len(told)+1]
+	lines := append(append([]string{a.bar(left, right)}, body...), told...)
+	lines = append(lines, a.keyLine(s))
 	for i := range lines {
 		lines[i] = ansi.Truncate(lines[i], a.w, "")
 	}
@@ -264,15 +267,25 @@ func (a *app) bar(left, right string) string {
 	return termtext.Paint(left+gap+right, "1;7")
 }
 
-func (a *app) statusLine() string {
+// mostStatus is how many lines a message takes at most.
+const mostStatus = 3
+
+func (a *app) statusLines() []string {
 	if a.prompt != nil {
-		return a.prompt.view(a.w)
+		return []string{a.prompt.view(a.w)}
 	}
 	st := termtext.Dim
 	if a.status.bad {
 		st = termtext.RedBold
 	}
-	return termtext.Paint(a.pen.fit(a.pen.text(a.status.text), a.w), st)
+	lines := strings.Split(ansi.Wordwrap(a.pen.text(a.status.text), a.w, ""), "\n")
+	if most := max(min(mostStatus, a.h/6), 1); len(lines) > most {
+		lines = append(lines[:most-1:most-1], strings.Join(lines[most-1:], " "))
+	}
+	for i, l := range lines {
+		lines[i] = termtext.Paint(a.pen.fit(l, a.w), st)
+	}
+	return lines
 }
 
 // keyLine tells the keys, as many as there is room for.

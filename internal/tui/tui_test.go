@@ -19,6 +19,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/heplake/heplake/internal/captures"
 	"github.com/heplake/heplake/internal/cli"
 	"github.com/heplake/heplake/query"
 	"github.com/heplake/heplake/query/ladder/testflow"
@@ -679,4 +680,33 @@ func mustClient(t testing.TB, url string) *cli.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// docs/terminal.md has every key that the help tells.
+func TestKeysAreDocumented(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(captures.Root(), "docs", "terminal.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(b), "## heplake tui")
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(doc, func(r rune) bool { return strings.ContainsRune(" `|,;:.()\n", r) }) {
+		words[w] = true
+	}
+	a, err := newApp(t.Context(), Options{Client: mustClient(t, "http://127.0.0.1:1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFlowScreen(a, &query.Call{})
+	for _, s := range []screen{a.list, f, &messageScreen{f: f}, newDiff(f, &query.Item{}, &query.Item{})} {
+		for _, g := range s.help() {
+			for _, b := range g.keys {
+				for _, name := range strings.Fields(b.Help().Key) {
+					if !words[name] && name != "↑" && name != "↓" && name != "1-9" {
+						t.Errorf("docs/terminal.md lacks %s: %s", name, b.Help().Desc)
+					}
+				}
+			}
+		}
+	}
 }
