@@ -32,11 +32,14 @@ type streamState struct {
 	held    []byte // bytes that end no message yet
 	last    pcap.Payload
 	foreign int // bytes since the last message
+	// webSocket tells that held and what follows are WebSocket frames.
+	webSocket bool
 }
 
 type streams struct {
 	open map[streamKey]*streamState
 	held int
+	text []byte // the WebSocket message last put together
 }
 
 // stream takes a piece of a TCP stream and hands over each whole message in it.
@@ -67,6 +70,7 @@ func (x *Extractor) stream(p pcap.Payload) error {
 		if err := x.release(s); err != nil {
 			return err
 		}
+		s.webSocket = false // where the next frame begins is not known
 	}
 	data := p.Data
 	if len(s.held) > 0 {
@@ -84,6 +88,9 @@ func (x *Extractor) stream(p pcap.Payload) error {
 // rest that may begin another.
 func (x *Extractor) messages(s *streamState, p pcap.Payload, data []byte) (rest []byte, err error) {
 	for {
+		if s.webSocket {
+			return x.webSocket(s, p, data)
+		}
 		// Line ends keep connections alive (RFC 5626 section 4.4.1).
 		data = bytes.TrimLeft(data, "\r\n")
 		if len(data) == 0 {
@@ -102,7 +109,17 @@ func (x *Extractor) messages(s *streamState, p pcap.Payload, data []byte) (rest 
 			}
 		case startsLine(data):
 			return data, nil
+		case x.framesSIP(data):
+			s.webSocket = true
+			continue
 		default:
+			if head, ok := upgrade(data); ok && head > 0 {
+				s.webSocket = true
+				data = data[head:]
+				continue
+			} else if ok {
+				return data, nil
+			}
 			x.counts.Ignored++
 			s.foreign += len(data)
 			if isForeign(data) {
@@ -132,8 +149,8 @@ func startsLine(b []byte) bool {
 	return true
 }
 
-// isForeign tells streams that are known to be something else: HTTP, which
-// never turns into SIP but may carry it, and TLS.
+// isForeign tells streams that are known to be something else: HTTP, which turns
+// into SIP by an upgrade only but may carry it, and TLS.
 func isForeign(b []byte) bool {
 	line, _, _ := bytes.Cut(b[:min(len(b), maxStart)], []byte("\n"))
 	return bytes.Contains(line, []byte("HTTP/")) || len(b) > 2 && b[0] == 0x16 && b[1] == 3
@@ -167,6 +184,12 @@ func (x *Extractor) release(s *streamState) error {
 	}
 	p := s.last
 	p.Data = data
+	if s.webSocket {
+		if p.Data = x.cutText(data); len(p.Data) == 0 {
+			return nil
+		}
+		p.Protocol = hep.ProtocolTLS
+	}
 	return x.message(p)
 }
 

@@ -127,6 +127,8 @@ func FuzzStream(f *testing.F) {
 	f.Add(slices.Concat(invite, ok), uint16(100), false)
 	f.Add(slices.Concat([]byte("\r\n\r\n"), ok, hep.Append(nil, &hep.Packet{Payload: ok})), uint16(7), true)
 	f.Add([]byte("POST / HTTP/1.1\r\n\r\n"), uint16(3), false)
+	f.Add(slices.Concat([]byte(upgradeHead), wsMessage(0x01, 1, invite[:50]), wsMessage(0x89, 2, nil), wsMessage(0x80, 3, invite[50:])), uint16(40), false)
+	f.Add(slices.Concat(wsMessage(0x82, 0, ok), wsMessage(0x81, 7, invite)), uint16(1000), true)
 	f.Fuzz(func(t *testing.T, data []byte, piece uint16, gap bool) {
 		x := NewExtractor(Options{Correlate: true, RTP: true, RTCPAsJSON: true, Packet: func(p *hep.Packet) error {
 			if p.Type == hep.TypeSIP && !sip.LooksLikeSIP(p.Payload) || len(p.Payload) == 0 {
