@@ -131,6 +131,11 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 	if err := s.startMigration(ctx); err != nil {
 		return err
 	}
+	if run.ingest {
+		if err := s.startGuard(ctx); err != nil {
+			return err
+		}
+	}
 	if run.api {
 		if err := s.startAPI(ctx); err != nil {
 			return err

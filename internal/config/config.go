@@ -102,6 +102,8 @@ type Retention struct {
 	SIP    int `koanf:"sip" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
 	Media  int `koanf:"media" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
 	Events int `koanf:"events" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
+	// MinFree is what the disk guard keeps free.
+	MinFree Size `koanf:"min_free" takes:"what stays free on ClickHouse's disks, such as 10GiB: with less, the oldest day goes before its time; 0 for no such guard"`
 }
 
 // Log says what is logged.
@@ -120,7 +122,7 @@ func Default() Config {
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
-	c.Retention = Retention{SIP: 90, Media: 90, Events: 90}
+	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.API.Addr = "127.0.0.1:9080"
 	c.Metrics.Addr = ":9090"
 	c.Log = Log{Level: "info", Format: "text"}
