@@ -23,12 +23,13 @@ type UDPConfig struct {
 // UDP receives datagrams on one socket for each sink, all bound to one
 // address; the kernel spreads senders over them.
 type UDP struct {
+	addr    netip.AddrPort
 	sockets []*udpSocket
 	wg      sync.WaitGroup
 }
 
 type udpSocket struct {
-	conn   *net.UDPConn
+	endpoint
 	sink   Sink
 	buffer int           // granted by the kernel, bytes
 	drops  atomic.Uint64 // datagrams the kernel dropped, as last read
@@ -48,16 +49,20 @@ func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
 			_ = u.Close()
 			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
 		}
-		s.conn = conn.(*net.UDPConn)
-		u.sockets = append(u.sockets, s)
 		// Port 0: the others join the port that the first was given.
-		addr = conn.LocalAddr().String()
+		u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+		addr = u.addr.String()
+		if err := s.take(conn.(*net.UDPConn)); err != nil {
+			_ = u.Close()
+			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
+		}
+		u.sockets = append(u.sockets, s)
 	}
 	return u, nil
 }
 
 // Addr is the address listened on.
-func (u *UDP) Addr() netip.AddrPort { return u.sockets[0].conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+func (u *UDP) Addr() netip.AddrPort { return u.addr }
 
 // Start begins to receive.
 func (u *UDP) Start() {
@@ -84,14 +89,13 @@ func (u *UDP) Close() error {
 	}
 	for _, s := range u.sockets {
 		s.closed.Store(true)
-		// Wakes a reader that waits; an error means that it is closed already.
-		_ = s.conn.SetReadDeadline(time.Now())
+		s.wake()
 	}
 	u.wg.Wait()
 	errs := make([]error, 0, len(u.sockets))
 	for _, s := range u.sockets {
 		s.readDrops()
-		errs = append(errs, s.conn.Close())
+		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)
 }

@@ -47,11 +47,6 @@ func (s *udpSocket) configure(c syscall.RawConn, buffer int, share bool) error {
 // receive reads datagrams by recvmmsg, up to batchSize in one call, until the
 // socket is closed. It allocates once, at its start.
 func (s *udpSocket) receive() {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		slog.Error("udp receive", "error", err)
-		return
-	}
 	var (
 		msgs    = make([]mmsghdr, batchSize)
 		iovecs  = make([]unix.Iovec, batchSize)
@@ -67,39 +62,37 @@ func (s *udpSocket) receive() {
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&names[i]))
 	}
-	var n int
-	var errno syscall.Errno
 	var drainUntil time.Time // set when the end has been asked for
 	var pause time.Duration  // the last one
 	woken := 0               // datagrams since
-	read := func(fd uintptr) bool {
-		r, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
-		if e == unix.EAGAIN && drainUntil.IsZero() || e == unix.EINTR {
-			return false
-		}
-		n, errno = int(r), e
-		return true
-	}
 	for {
 		for i := range msgs {
 			msgs[i].hdr.Namelen = uint32(unsafe.Sizeof(names[i]))
 		}
-		if err := raw.Read(read); err != nil {
-			if !s.closed.Load() || !drainUntil.IsZero() || s.conn.SetReadDeadline(time.Time{}) != nil {
-				return
-			}
-			// Woken by Close: what lies in the socket's buffer was received too.
+		if drainUntil.IsZero() && s.closed.Load() {
+			// What lies in the socket's buffer was received too.
 			drainUntil = time.Now().Add(s.drain)
-			continue
 		}
-		if errno != 0 {
-			if s.closed.Load() {
+		// It does not block: without telling the scheduler, which would give this
+		// processor to another thread meanwhile and take it back after.
+		r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno == unix.EAGAIN && drainUntil.IsZero():
+			if err := s.wait(); err != nil && !s.closed.Load() {
+				slog.Error("udp receive", "error", err)
 				return
 			}
+			continue
+		case errno != 0 && s.closed.Load():
+			return
+		case errno != 0:
 			// An ICMP error of some peer or the like: not ours to stop for.
 			slog.Debug("recvmmsg", "error", errno)
 			continue
 		}
+		n := int(r)
 		for i := range n {
 			packets[i] = Packet{Data: data[i*stride:][:msgs[i].len], From: sender(&names[i])}
 		}
@@ -110,8 +103,8 @@ func (s *udpSocket) receive() {
 			}
 			continue
 		}
-		if woken += n; n < batchSize/2 {
-			// Little was waiting: let more gather, so that a wake-up serves many.
+		if woken += n; n < batchSize {
+			// Nothing waits any more: let some gather, so that a wake-up serves many.
 			pause = s.nextPause(pause, woken)
 			woken = 0
 			sleepToNext(pause)
@@ -124,10 +117,11 @@ func (s *udpSocket) receive() {
 // compete for the same few lines of the processor's caches.
 const stride = MaxDatagram + 1 + 13*64
 
-// A wake-up costs as much as several datagrams. A worker that found few sleeps
-// until about gathered of them wait, for a tenth of a batch's usual age at most.
+// A wake-up costs as much as several datagrams. A worker that has read all there
+// were sleeps until about gathered of them wait, for a fiftieth of a batch's
+// usual age at most.
 const (
-	gathered   = 96
+	gathered   = 192
 	leastPause = time.Millisecond
 	mostPause  = 20 * time.Millisecond
 	// pauseBuffer is the receive buffer, in bytes, for a pause of leastPause: it
@@ -161,18 +155,14 @@ func sleepToNext(d time.Duration) {
 
 // readDrops asks the kernel what it dropped (SO_MEMINFO, Linux 4.12).
 func (s *udpSocket) readDrops() {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return
-	}
 	var info [9]uint32 // SK_MEMINFO_…, linux/sock_diag.h
 	const drops = 8
 	size := uint32(unsafe.Sizeof(info))
 	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	ok := s.use(func(fd int) {
+		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	})
-	if err == nil && errno == 0 && size >= uint32(unsafe.Sizeof(info)) {
+	if ok && errno == 0 && size >= uint32(unsafe.Sizeof(info)) {
 		s.noteDrops(info[drops])
 	}
 }
@@ -180,14 +170,10 @@ func (s *udpSocket) readDrops() {
 // shut makes the kernel drop, and count, what arrives from now on. Where it
 // refuses, datagrams go on arriving until the socket is closed.
 func (s *udpSocket) shut() {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return
-	}
 	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}} // passes 0 bytes of every datagram
 	program := unix.SockFprog{Len: uint16(len(nothing)), Filter: &nothing[0]}
-	_ = raw.Control(func(fd uintptr) {
-		if unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) == nil {
+	s.use(func(fd int) {
+		if unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) == nil {
 			s.drain = shutDrainTime
 		}
 	})

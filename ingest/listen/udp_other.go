@@ -8,7 +8,21 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
+
+// endpoint is the socket.
+type endpoint struct{ conn *net.UDPConn }
+
+func (e *endpoint) take(conn *net.UDPConn) error {
+	e.conn = conn
+	return nil
+}
+
+// wake ends the wait of a reader.
+func (e *endpoint) wake() { _ = e.conn.SetReadDeadline(time.Now()) }
+
+func (e *endpoint) close() error { return e.conn.Close() }
 
 // configure asks for the receive buffer after the socket is open; see receive.
 func (s *udpSocket) configure(_ syscall.RawConn, buffer int, share bool) error {
