@@ -62,6 +62,11 @@ type Config struct {
 	// StoreRTP keeps raw RTP packets in events, whose payload is otherwise never
 	// stored.
 	StoreRTP bool
+	// Heplify keeps metrics by heplify-server's names too. HeplifyTargets are the
+	// addresses that it tells apart, by name; without any it counts a message once
+	// however many hops it is seen on.
+	Heplify        bool
+	HeplifyTargets map[netip.Addr]string
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -93,6 +98,7 @@ type Pipeline struct {
 
 	ledger  *ledger
 	commits *commits
+	heplify *heplify // nil when off
 	timings *timings
 	rate    meter
 	// mediaIndex is shared by the workers.
@@ -131,6 +137,9 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 		streams:   map[string]streamListener{},
 		tapDrops:  map[string]uint64{},
 		stopClock: make(chan struct{}),
+	}
+	if cfg.Heplify {
+		p.heplify = newHeplify(cfg.HeplifyTargets)
 	}
 	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
 	p.cfg.CorrelationHeaders = spelled

@@ -58,6 +58,7 @@ func (w *worker) addSIP(r *record, packets int) {
 	commit(w, &w.sipRows, b, packets, r.received)
 
 	w.tally.count(m)
+	w.p.heplify.message(p, m, r.us)
 	w.p.mediaIndex.learn(m, correlation)
 	w.qualityIn(r, m, correlation)
 }
@@ -126,6 +127,7 @@ func (w *worker) reports(call *mediaCall) (reports []media.Report, handled bool,
 // addReports adds a row for each report. The first accounts for the packet.
 func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packets int) {
 	p := &w.packet
+	w.p.heplify.quality(p, reports)
 	for i := range reports {
 		q := &reports[i]
 		q.HEPQuality(p.MOS, p.RFactor)

@@ -75,6 +75,7 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 		return
 	}
 	w.agents.at(w.packet.NodeName, w.packet.CaptureID, in.From.Addr()).seen(received, w.packet.Time)
+	w.p.heplify.packet(&w.packet)
 	r := w.record(received, in)
 	w.linkedCall = ""
 	switch w.packet.Type {

@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/heplake/heplake/ingest"
@@ -26,13 +28,38 @@ func pipelineConfig(c config.Config) (ingest.Config, error) {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	streams, err := streamConfigs(c.HEP)
+	if err != nil {
+		return ingest.Config{}, err
+	}
+	targets, err := heplifyTargets(c.Metrics.TargetIP, c.Metrics.TargetName)
 	return ingest.Config{
 		UDP: addr(c.HEP.UDP), TCP: addr(c.HEP.TCP), Streams: streams, IPIP: addr(c.HEP.IPIP), Interface: addr(c.HEP.Interface),
 		Workers: workers, UDPBuffer: int(c.HEP.Buffer), MaxConnections: c.HEP.MaxConnections, IdleTimeout: c.HEP.IdleTimeout, Durable: c.HEP.Durable, MaxBody: int64(c.HEP.MaxBody),
 		BatchRows: c.Batch.Rows, BatchAge: c.Batch.Age, BatchBytes: int(c.Batch.Bytes), Inserters: inserters,
 		StoreRTP: c.HEP.StoreRTP, Tenant: c.Tenant, SIPHeaders: c.SIP.Headers, CorrelationHeaders: c.Correlation.Headers,
+		Heplify: c.Metrics.Heplify, HeplifyTargets: targets,
 		TimeAhead: maxClockAhead, TimeBehind: timeBehind(c.Retention),
 	}, err
+}
+
+// heplifyTargets pairs addresses with names.
+func heplifyTargets(addrs, names []string) (map[netip.Addr]string, error) {
+	if len(addrs) != len(names) {
+		return nil, fmt.Errorf("metrics.target_ip has %d addresses, metrics.target_name %d names: they belong together one by one", len(addrs), len(names))
+	}
+	targets := make(map[netip.Addr]string, len(addrs))
+	for i, text := range addrs {
+		a, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("metrics.target_ip: %w", err)
+		}
+		name := strings.TrimSpace(names[i])
+		if name == "" || targets[a.Unmap()] != "" {
+			return nil, fmt.Errorf("metrics.target_ip: %s has no name of its own in metrics.target_name", a)
+		}
+		targets[a.Unmap()] = name
+	}
+	return targets, nil
 }
 
 // addr is the address of a setting, empty when it is off.

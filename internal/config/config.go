@@ -35,6 +35,10 @@ type Config struct {
 		// Pprof serves Go's profiles on the metrics address: they show what the
 		// process does, so they are off unless asked for.
 		Pprof bool `koanf:"pprof" takes:"true to serve Go's profiles under /debug/pprof/ on metrics.addr, or false"`
+		// Heplify and the targets are for dashboards made for heplify-server.
+		Heplify    bool     `koanf:"heplify" takes:"true to have the metrics by heplify-server's names as well, or false"`
+		TargetIP   []string `koanf:"target_ip" takes:"a list of addresses that heplify-server's metrics tell apart"`
+		TargetName []string `koanf:"target_name" takes:"a list of names for them, as many"`
 	} `koanf:"metrics"`
 	Log Log `koanf:"log"`
 }
