@@ -62,7 +62,7 @@ func testCalls(t *testing.T, p *harness.Plugin, s harness.Source, l *laketest.La
 	if len(links) != 2 {
 		t.Fatalf("%d links", len(links))
 	}
-	wantURL := "/a/heplake-app/calls/call/${__value.raw:percentencode}?from=${__data.fields.link_from.numeric}&to=${__data.fields.link_to.numeric}&var-ds=" + s.Context(t).DataSourceInstanceSettings.UID
+	wantURL := "/a/heplake-app/calls/call/${__data.fields.link_id.text:percentencode}?from=${__data.fields.link_from.numeric}&to=${__data.fields.link_to.numeric}&var-ds=" + s.Context(t).DataSourceInstanceSettings.UID
 	if links[0].URL != wantURL {
 		t.Errorf("link %s\nwant %s", links[0].URL, wantURL)
 	}
@@ -74,6 +74,9 @@ func testCalls(t *testing.T, p *harness.Plugin, s harness.Source, l *laketest.La
 	last := value(t, f, "last_seen", 0).(time.Time)
 	if from, to := value(t, f, "link_from", 0), value(t, f, "link_to", 0); from != start.Add(-time.Minute).UnixMilli() || to != last.Add(time.Minute).UnixMilli() {
 		t.Errorf("the links go from %v to %v, the call from %v to %v", from, to, start.UnixMilli(), last.UnixMilli())
+	}
+	if id := value(t, f, "link_id", 0); id != value(t, f, "call_id", 0) { // which has nothing to escape
+		t.Errorf("the link is to %v, the call %v", id, value(t, f, "call_id", 0))
 	}
 	if c := field(t, f, "link_from").Config.Custom; c["hidden"] != true {
 		t.Errorf("link_from is shown: %v", c)

@@ -107,12 +107,12 @@ func (d *Datasource) callsFrame(calls []query.Call, now time.Time) *data.Frame {
 		}
 		f.Fields = append(f.Fields, field)
 	}
-	from, to := make([]int64, len(calls)), make([]int64, len(calls))
+	from, to, ids := make([]int64, len(calls)), make([]int64, len(calls)), make([]string, len(calls))
 	for i, c := range calls {
 		a, b := linkRange(c, now)
-		from[i], to[i] = a.UnixMilli(), b.UnixMilli()
+		from[i], to[i], ids[i] = a.UnixMilli(), b.UnixMilli(), escapeID(callID(&c))
 	}
-	for _, field := range []*data.Field{data.NewField(linkFrom, nil, from), data.NewField(linkTo, nil, to)} {
+	for _, field := range []*data.Field{data.NewField(linkFrom, nil, from), data.NewField(linkTo, nil, to), data.NewField(linkID, nil, ids)} {
 		field.Config = &data.FieldConfig{Custom: hidden}
 		f.Fields = append(f.Fields, field)
 	}

@@ -18,11 +18,17 @@ const (
 	toSQL   = "fromUnixTimestamp64Micro(1795230000000000, 'UTC')"
 )
 
+// hoursSQL bounds the hour of the tables' time.
+func hoursSQL(column string) string {
+	return "toStartOfHour(" + column + ") >= toDateTime(1795226400, 'UTC') AND toStartOfHour(" + column + ") <= toDateTime(1795230000, 'UTC') AND "
+}
+
 func TestExpand(t *testing.T) {
 	tests := []struct{ name, in, want string }{
-		{"filter", "SELECT 1 FROM sip WHERE $__timeFilter(time)", "SELECT 1 FROM sip WHERE (time >= " + fromSQL + " AND time < " + toSQL + ")"},
+		{"filter", "SELECT 1 FROM sip WHERE $__timeFilter(time)", "SELECT 1 FROM sip WHERE (" + hoursSQL("time") + "time >= " + fromSQL + " AND time < " + toSQL + ")"},
+		{"calls, by their start", "$__timeFilter(calls.start)", "(" + hoursSQL("calls.start") + "calls.start >= " + fromSQL + " AND calls.start < " + toSQL + ")"},
 		{"another name for it", "$__timeFilter_ms(t)", "(t >= " + fromSQL + " AND t < " + toSQL + ")"},
-		{"qualified column, spaces", "$__timeFilter ( s.`time` )", "(s.`time` >= " + fromSQL + " AND s.`time` < " + toSQL + ")"},
+		{"qualified column, spaces", "$__timeFilter ( s.`time` )", "(" + hoursSQL("s.`time`") + "s.`time` >= " + fromSQL + " AND s.`time` < " + toSQL + ")"},
 		{"ends", "$__fromTime $__toTime", fromSQL + " " + toSQL},
 		{"width", "INTERVAL $__interval_s SECOND, $__interval_ms", "INTERVAL 30 SECOND, 30000"},
 		{"empty parentheses", "$__interval_s()", "30"},

@@ -299,3 +299,14 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Errorf("who stayed got %s: %s", classify(err, false), d.message(err))
 	}
 }
+
+// The same cases as in the app's tests of its paths.
+func TestEscapeID(t *testing.T) {
+	for id, want := range map[string]string{
+		"1-15155@127.0.0.1": "1-15155@127.0.0.1", "per%cent%2F": "per~25cent~252F", "~x~25": "~7Ex~7E25", "a/b": "a/b", "": "",
+	} {
+		if got := escapeID(id); got != want {
+			t.Errorf("%s becomes %s, want %s", id, got, want)
+		}
+	}
+}
