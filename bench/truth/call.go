@@ -37,11 +37,12 @@ type Call struct {
 	LastSrc  string `json:"last_src"`
 	LastDst  string `json:"last_dst"`
 
+	// Messages counts what agents reported, Duplicates what of that one sent a
+	// second time, which is not in Messages.
 	Messages        uint64 `json:"messages"`
+	Duplicates      uint64 `json:"duplicates,omitempty"`
 	Retransmissions uint64 `json:"retransmissions"`
-	// Duplicates are those of Messages that an agent sent a second time.
-	Duplicates uint64 `json:"duplicates,omitempty"`
-	Hops       uint64 `json:"hops"`
+	Hops            uint64 `json:"hops"`
 	// Tries counts the caller's opening requests.
 	Tries uint64 `json:"tries"`
 

@@ -148,7 +148,6 @@ func (g *generator) report(c *Call, l *leg, kind uint16, payload []byte, from, t
 		packet.Arrival += g.between(0, 1e9)
 		g.packets = append(g.packets, packet)
 		if c != nil {
-			c.Messages++
 			c.Duplicates++
 		}
 	}

@@ -2,7 +2,6 @@ package calls
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +17,14 @@ func Assemble(g Group, now time.Time) Call {
 	if len(g.Legs) == 0 {
 		return Call{}
 	}
-	legs := inOrder(g.Legs)
+	legs := slices.Clone(g.Legs)
+	for i := range legs {
+		legs[i].opened = openingOf(&legs[i])
+	}
+	legs = inOrder(legs)
 	openings := make([]*opening, len(legs))
 	for i := range legs {
-		openings[i] = openingOf(&legs[i])
+		openings[i] = legs[i].opened
 	}
 	a := assembly{legs: legs, openings: openings}
 	a.gather()
@@ -301,34 +304,45 @@ func linkOf(legs []Leg, i int, links []Link) (reason string, confidence float64)
 	return "", 0
 }
 
-// inOrder sorts legs by their first message, the one that speaks for the call
+// inOrder sorts legs, which it uses up, by their first message, the one that speaks for the call
 // first. Where agents' clocks differ, a leg that another one names, or whose
-// receiver sent the other one on, comes before it.
+// receiver sent the other one on, comes before it, and one whose opening was
+// missed after those near it.
 func inOrder(legs []Leg) []Leg {
 	if len(legs) == 1 {
 		return legs
 	}
-	out := slices.Clone(legs)
-	slices.SortFunc(out, func(a, b Leg) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.CallID, b.CallID)) })
-	head := 0
-	for moved := true; moved; {
-		moved = false
-		for i := head + 1; i < len(out); i++ {
-			if out[i].First.Sub(out[head].First) > clockTolerance*time.Microsecond {
-				break
-			}
-			if precedes(&out[i], &out[head]) && !precedes(&out[head], &out[i]) {
-				head, moved = i, true
-				break
-			}
-		}
+	left := legs
+	slices.SortFunc(left, func(a, b Leg) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.CallID, b.CallID)) })
+	out := make([]Leg, 0, len(left))
+	for len(left) > 0 {
+		next := max(0, slices.IndexFunc(left, func(l Leg) bool { return !comesAfterAny(&l, left) }))
+		out = append(out, left[next])
+		left = slices.Delete(left, next, next+1)
 	}
-	first := out[head]
-	return slices.Insert(slices.Delete(out, head, head+1), 0, first)
+	return out
 }
 
-// precedes reports whether leg b came of leg a: b names a's Call-ID, or a's
-// receiver sent b.
+// comesAfterAny reports whether one of the legs, which are in order of time,
+// precedes a leg whose clock may be ahead of it.
+func comesAfterAny(l *Leg, legs []Leg) bool {
+	for i := range legs {
+		o := &legs[i]
+		if o.First.Sub(l.First) > clockTolerance*time.Microsecond {
+			return false
+		}
+		if o.CallID != l.CallID && (precedes(o, l) && !precedes(l, o) || o.opened.seen && !l.opened.seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// opens reports the requests that could have opened a leg.
+func opens(e Event) bool { return e.Status == 0 && e.ToTag == 0 && !neverOpens(e.Method) }
+
+// precedes reports whether leg b came of leg a: b names a's Call-ID, or a host
+// that received a's opening request sent b's. Both have been looked into.
 func precedes(a, b *Leg) bool {
 	if slices.Contains(b.CorrelationIDs, a.CallID) {
 		return true
@@ -338,28 +352,11 @@ func precedes(a, b *Leg) bool {
 			return true
 		}
 	}
-	if !b.Opening.Src.IsValid() || b.Opening.Src == a.Opening.Src {
+	if len(a.opened.tries) == 0 || len(b.opened.tries) == 0 || !a.opened.seen || !b.opened.seen {
 		return false
 	}
-	return slices.Contains(receivers(a), b.Opening.Src)
-}
-
-// receivers lists the addresses that received a request that could have opened
-// the leg, in order.
-func receivers(l *Leg) []netip.AddrPort {
-	out := []netip.AddrPort{}
-	if l.Opening.Dst.IsValid() {
-		out = append(out, l.Opening.Dst)
-	}
-	for _, e := range l.Events {
-		if e.Status == 0 && e.ToTag == 0 && !neverOpens(e.Method) {
-			if a := l.Addresses[e.Dst]; a.IsValid() && !slices.Contains(out, a) {
-				out = append(out, a)
-			}
-		}
-	}
-	slices.SortFunc(out, netip.AddrPort.Compare)
-	return out
+	sender := b.opened.tries[0].client
+	return sender != a.opened.tries[0].client && slices.ContainsFunc(a.opened.transactions, func(t *transaction) bool { return t.server == sender })
 }
 
 // key is the id that stands for the call.

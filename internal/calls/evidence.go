@@ -125,15 +125,18 @@ func (g *grouping) related(profiles []*profile) (hasParent, hasChild map[int]boo
 	}
 	window := g.options.Window.Microseconds()
 	for _, list := range byRoot {
-		for i := 1; i < len(list); i++ {
-			a, b := list[i-1], list[i]
-			if b.began-a.began > window {
-				continue
+		told := false
+		for _, a := range list {
+			for _, b := range list {
+				if a != b && max(a.began-b.began, b.began-a.began) <= window && precedes(&g.legs[a.leg], &g.legs[b.leg]) && !precedes(&g.legs[b.leg], &g.legs[a.leg]) {
+					hasChild[a.leg], hasParent[b.leg], told = true, true, true
+				}
 			}
-			if precedes(&g.legs[b.leg], &g.legs[a.leg]) && !precedes(&g.legs[a.leg], &g.legs[b.leg]) {
-				a, b = b, a // the clocks of their agents differ
+		}
+		for i := 1; i < len(list) && !told; i++ { // their times are all there is
+			if a, b := list[i-1], list[i]; b.began-a.began <= window {
+				hasChild[a.leg], hasParent[b.leg] = true, true
 			}
-			hasChild[a.leg], hasParent[b.leg] = true, true
 		}
 	}
 	return hasParent, hasChild

@@ -75,7 +75,7 @@ func newOpening(leg *Leg) *opening {
 		// Only dialogs have sides: a phone may register with another tag each time.
 		if t.fromTag == o.callerTag || o.method != Invite {
 			o.transactions = append(o.transactions, t)
-		} else {
+		} else if len(t.requests) > 0 { // else the other side's, within the dialog
 			o.foreign = append(o.foreign, t)
 		}
 	}
@@ -155,7 +155,7 @@ func (o *opening) requests() []Event {
 	for _, r := range tagged {
 		failed := slices.ContainsFunc(o.events, func(e Event) bool {
 			return e.Method == Invite && e.ToTag == r.ToTag && e.Status >= 300 && e.CSeq < r.CSeq
-		})
+		}) && slices.ContainsFunc(out[:n], func(e Event) bool { return e.Method == Invite && e.FromTag == r.FromTag })
 		alive := failed && slices.ContainsFunc(o.events, func(e Event) bool {
 			return e.Method == Invite && e.ToTag == r.ToTag && e.Status > 100 && e.Status < 300
 		})

@@ -95,7 +95,7 @@ type Leg struct {
 	// least of requests that could have opened the leg.
 	Addresses map[uint32]netip.AddrPort
 	// First and Last are the times of its first and last message; Messages counts
-	// them all, copies by several agents included.
+	// them all, copies by several agents included, but not what an agent sent twice.
 	First, Last time.Time
 	Messages    uint64
 	// Reasons holds the reason phrases of its responses by status.

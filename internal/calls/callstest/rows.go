@@ -235,8 +235,10 @@ func (g *gathered) add(r *Row) {
 		l.Quality = append(l.Quality, *r.Quality)
 		return
 	}
+	if !slices.Contains(l.Events, r.Event) {
+		l.Messages++
+	}
 	l.Events = append(l.Events, r.Event)
-	l.Messages++
 	at := time.UnixMicro(r.Event.Time).UTC()
 	if l.First.IsZero() || at.Before(l.First) {
 		l.First = at
