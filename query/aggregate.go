@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,31 @@ func (c *component) mediaSpan() window {
 	return window{w.from.Add(-time.Minute), w.to.Add(mediaMargin)}
 }
 
-// aggregate computes the calls that components are, and returns those that
-// match. params holds the values of plan.
+// aggregate returns the calls that components are, those of them that match.
+// params holds the values of plan. The calls' rows say what they are; what has
+// none, because it is no call or is not assembled yet, is computed of its
+// messages.
 func (s *Store) aggregate(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) ([]Call, error) {
+	if len(components) == 0 {
+		return nil, nil
+	}
+	calls, covered, err := s.rowsOfLegs(ctx, c, components, plan, params)
+	if err != nil {
+		return nil, err
+	}
+	var rest []*component
+	for _, component := range components {
+		if !slices.ContainsFunc(component.callIDs(), func(id string) bool { return covered[node{component.tenant, id}] }) {
+			rest = append(rest, component)
+		}
+	}
+	more, err := s.compute(ctx, c, rest, plan, params)
+	return append(calls, more...), err
+}
+
+// compute computes the calls that components are of their messages, and returns
+// those that match.
+func (s *Store) compute(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) ([]Call, error) {
 	if len(components) == 0 {
 		return nil, nil
 	}
@@ -50,7 +73,7 @@ func (s *Store) aggregate(ctx context.Context, c *cost, components []*component,
 		Key:     "transform(concat(tenant, '\\n', call_id), " + p.Add("Array(String)", legs) + ", " + p.Add("Array(String)", keys) + ", '')",
 		Matches: plan.Messages,
 	}
-	sql := "SELECT " + strings.Join(callColumns, ", ") + "\nFROM (" + q.SQL() + ")\nWHERE correlation_id != '' AND " + plan.Match
+	sql := "SELECT " + strings.Join(callColumns, ", ") + "\nFROM (SELECT *, " + strings.Join(laterColumns, ", ") + " FROM (" + q.SQL() + "))\nWHERE correlation_id != '' AND " + plan.Match
 	out := make([]Call, 0, len(components))
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
 		call, err := scanCall(rows)
@@ -61,6 +84,17 @@ func (s *Store) aggregate(ctx context.Context, c *cost, components []*component,
 	})
 	return out, err
 }
+
+// laterColumns stand for the columns of calls that are computed by the assembler
+// alone.
+var laterColumns = func() []string {
+	columns := schema.Calls.Columns[len(schema.DialogColumns()):]
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = "defaultValueOfTypeName(" + schema.Quote(c.SQLType()) + ") AS `" + c.Name + "`"
+	}
+	return out
+}()
 
 func setOf(m map[string]bool) []string {
 	out := make([]string, 0, len(m))
@@ -73,14 +107,15 @@ func setOf(m map[string]bool) []string {
 // callColumns are the columns of the view calls in the order in which scanCall
 // takes them.
 var callColumns = func() []string {
-	out := make([]string, len(schema.Calls.Columns))
-	for i, c := range schema.Calls.Columns {
+	columns := schema.DialogColumns()
+	out := make([]string, len(columns))
+	for i, c := range columns {
 		out[i] = "`" + c.Name + "`"
 	}
 	return out
 }()
 
-func scanCall(rows driver.Rows) (Call, error) {
+func scanCall(rows interface{ Scan(...any) error }) (Call, error) {
 	var c Call
 	err := rows.Scan(&c.Tenant, &c.CorrelationID, &c.CallIDs, &c.Method, &c.Start, &c.Ring, &c.Answer, &c.End, &c.LastSeen,
 		&c.PDDMs, &c.SRDMs, &c.RingMs, &c.DurationS, &c.SDDMs,

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -67,10 +68,39 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
 		return CallsResult{}, err
 	}
-	if err := search.run(ctx); err != nil {
+	if err := search.start(ctx); err != nil {
 		return CallsResult{}, fmt.Errorf("search calls: %w", err)
 	}
 	return search.result(), nil
+}
+
+// othersTime is how long a search that calls' rows answer looks for what is no
+// call besides, at most.
+const othersTime = 5 * time.Second
+
+// start searches the calls' rows where these can tell what matches, and the
+// messages for the rest.
+func (s *callSearch) start(ctx context.Context) error {
+	flags, rows, callsOnly := asksRows(s.plan, &s.params)
+	if !rows {
+		return s.run(ctx)
+	}
+	found, err := s.store.rowSearch(ctx, &s.cost, s.request, s.window, s.plan, flags, &s.params, s.request.Limit+1)
+	if err != nil || callsOnly {
+		s.found = found
+		return err
+	}
+	s.plan.Prefilter = "(" + s.plan.Prefilter + " AND " + otherMethods + ")"
+	s.until = time.Now().Add(min(othersTime, s.store.maxTime))
+	if err := s.run(ctx); err != nil {
+		return err
+	}
+	seen := map[node]bool{}
+	for _, c := range found {
+		seen[node{c.Tenant, c.CorrelationID}] = true
+	}
+	s.found = append(found, slices.DeleteFunc(s.found, func(c Call) bool { return seen[node{c.Tenant, c.CorrelationID}] })...)
+	return nil
 }
 
 // How a search goes through its window.

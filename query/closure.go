@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"time"
 
@@ -163,11 +164,20 @@ type closureRequest struct {
 // ids, to any depth up to maxRounds. whole is false when a bound cut it.
 func (s *Store) closure(ctx context.Context, c *cost, r closureRequest) (components []*component, whole bool, err error) {
 	k := closure{store: s, request: r, links: map[linkKey]link{}}
-	whole, err = k.follow(ctx, c, r.ids, r.near)
+	if k.known, err = s.known(ctx, c, r); err != nil {
+		return nil, false, err
+	}
+	ids := slices.Clone(r.ids)
+	for _, group := range k.known {
+		for _, n := range group {
+			ids = append(ids, n.id)
+		}
+	}
+	whole, err = k.follow(ctx, c, ids, r.near)
 	if err != nil {
 		return nil, false, err
 	}
-	components = connect(k.all(), r.ids)
+	components = connect(k.all(), r.ids, k.known)
 	if r.near == nil || !whole {
 		return components, whole, nil
 	}
@@ -186,7 +196,7 @@ func (s *Store) closure(ctx context.Context, c *cost, r closureRequest) (compone
 	if whole, err = k.follow(ctx, c, far, merge(around)); err != nil {
 		return nil, false, err
 	}
-	return connect(k.all(), r.ids), whole, nil
+	return connect(k.all(), r.ids, k.known), whole, nil
 }
 
 // linkKey tells links apart.
@@ -197,6 +207,8 @@ type closure struct {
 	store   *Store
 	request closureRequest
 	links   map[linkKey]link
+	// known are calls that have one of the ids, as their rows say.
+	known [][]node
 }
 
 func (k *closure) all() []link {
@@ -279,7 +291,7 @@ func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, ids []
 
 // connect sorts links into components, and returns those that contain one of
 // the ids, in order of their first message. An empty id connects nothing.
-func connect(links []link, ids []string) []*component {
+func connect(links []link, ids []string, known [][]node) []*component {
 	sort.Slice(links, func(i, j int) bool {
 		a, b := links[i], links[j]
 		switch {
@@ -305,6 +317,11 @@ func connect(links []link, ids []string) []*component {
 	for _, l := range links {
 		if l.correlationID != "" && l.callID != "" {
 			parent[find(node{l.tenant, l.correlationID})] = find(node{l.tenant, l.callID})
+		}
+	}
+	for _, group := range known {
+		for _, n := range group[1:] {
+			parent[find(n)] = find(group[0])
 		}
 	}
 	wanted := map[node]bool{}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -55,7 +56,7 @@ func (c Column) CodecSQL() string {
 
 // Definition is the column's clause in CREATE TABLE and ALTER TABLE ADD COLUMN.
 func (c Column) Definition() string {
-	return fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.Kind.SQLType(), Quote(c.Doc), c.CodecSQL())
+	return fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.SQLType(), Quote(c.Doc), c.CodecSQL())
 }
 
 // IndexName is the name of the column's data-skipping index.
@@ -71,7 +72,19 @@ func (c Column) IndexDefinition() string {
 
 // TTL is the table's TTL expression for rows kept that many days.
 func (t *Table) TTL(days int) string {
-	return fmt.Sprintf("toDateTime(time) + toIntervalDay(%d)", days)
+	from := t.TTLFrom
+	if from == "" {
+		from = "time"
+	}
+	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", from, days)
+}
+
+// EngineSQL is the table's engine as it stands in CREATE TABLE.
+func (t *Table) EngineSQL() string {
+	if t.Engine == "" {
+		return "MergeTree"
+	}
+	return t.Engine
 }
 
 // Setting is one MergeTree setting of a table.
@@ -92,7 +105,13 @@ var tableSettings = []Setting{
 }
 
 // Settings are the table's MergeTree settings, in order.
-func (t *Table) Settings() []Setting { return slices.Clone(tableSettings) }
+func (t *Table) Settings() []Setting {
+	settings := slices.Clone(tableSettings)
+	if t.Granularity > 0 {
+		settings[0].Value = strconv.Itoa(t.Granularity)
+	}
+	return settings
+}
 
 // QuerySettings must stand on every statement that creates a table or a column:
 // ClickHouse advises against LowCardinality(IPv6) unless told that it is meant.
@@ -104,6 +123,9 @@ type Options struct {
 	Database string
 	// TTLDays overrides the tables' retention by table name; 0 keeps rows for ever.
 	TTLDays map[string]int
+	// LinkHeaders are the headers, as named in sip.headers, whose equal values tie
+	// legs together, besides those that always do; DefaultLinkHeaders when nil.
+	LinkHeaders []string
 }
 
 // DatabaseName is the database the options name.
@@ -116,7 +138,11 @@ func (o Options) DatabaseName() string {
 
 // TTLDaysOf is the retention of a table in days; 0 is for ever.
 func (o Options) TTLDaysOf(t *Table) int {
-	if days, ok := o.TTLDays[t.Name]; ok {
+	name := t.Name
+	if t.TTLLike != "" {
+		name = t.TTLLike
+	}
+	if days, ok := o.TTLDays[name]; ok {
 		return days
 	}
 	return t.TTLDays
@@ -137,12 +163,12 @@ func (t *Table) CreateSQL(o Options) string {
 	s := strings.TrimSuffix(b.String(), ",\n")
 	b.Reset()
 	b.WriteString(s)
-	fmt.Fprintf(&b, "\n)\nENGINE = MergeTree\nPARTITION BY %s\nORDER BY %s\n", t.PartitionBy, t.OrderBy)
+	fmt.Fprintf(&b, "\n)\nENGINE = %s\nPARTITION BY %s\nORDER BY %s\n", t.EngineSQL(), t.PartitionBy, t.OrderBy)
 	if days := o.TTLDaysOf(t); days > 0 {
 		fmt.Fprintf(&b, "TTL %s\n", t.TTL(days))
 	}
 	b.WriteString("SETTINGS ")
-	for _, set := range tableSettings {
+	for _, set := range t.Settings() {
 		fmt.Fprintf(&b, "%s = %s, ", set.Name, set.Value)
 	}
 	fmt.Fprintf(&b, "%s\nCOMMENT %s", QuerySettings, Quote(t.Doc))

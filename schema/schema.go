@@ -47,6 +47,17 @@ type Column struct {
 	Codec string
 	// Index is a data-skipping index, "" for none: "bloom_filter(0.01)", "minmax".
 	Index string
+	// Type overrides the kind's ClickHouse type, for the columns of derived tables
+	// that no kind has: aggregates, tuples. Ingest sends no such column.
+	Type string
+}
+
+// SQLType is the ClickHouse type of the column.
+func (c Column) SQLType() string {
+	if c.Type != "" {
+		return c.Type
+	}
+	return c.Kind.SQLType()
 }
 
 // Table is one table.
@@ -60,6 +71,16 @@ type Table struct {
 	OrderBy     string
 	// TTLDays is how long rows are kept when no setting says otherwise.
 	TTLDays int
+	// Engine is the table engine with its parameters; MergeTree when empty.
+	Engine string
+	// TTLFrom is the expression from which TTLDays counts; the column time when
+	// empty.
+	TTLFrom string
+	// TTLLike names the table whose retention setting this one follows; its own
+	// when empty.
+	TTLLike string
+	// Granularity is the number of rows of a granule; 2048 when 0.
+	Granularity int
 }
 
 // Column returns the named column.
@@ -75,7 +96,8 @@ func (t *Table) Column(name string) (Column, bool) {
 // Database is the database that holds every table.
 const Database = "heplake"
 
-// Tables lists every table that rows are inserted into.
+// Tables lists every table that ingest inserts rows into. Derived has those that
+// are computed from them.
 func Tables() []*Table { return []*Table{&SIP, &Media, &Events} }
 
 // origin is what every record has: when, whose, who reported it, which call.

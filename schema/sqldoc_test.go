@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestCookbookRuns(t *testing.T) {
 	address := chtest.Database(t)
 	db, name := chtest.Dial(t, address), chtest.Name(t, address)
 	o := schema.Options{Database: name}
-	for _, table := range schema.Tables() {
+	for _, table := range slices.Concat(schema.Tables(), schema.Derived()) {
 		if err := db.Exec(t.Context(), table.CreateSQL(o)); err != nil {
 			t.Fatal(err)
 		}

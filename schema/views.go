@@ -3,6 +3,7 @@ package schema
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,11 +15,11 @@ type View struct {
 	// so; figures are Float64.
 	Columns []Column
 
-	query func(database string) string
+	query func(o Options) string
 }
 
 // Query is the view's SELECT, with the tables qualified by their database.
-func (v *View) Query(o Options) string { return v.query(o.DatabaseName()) }
+func (v *View) Query(o Options) string { return v.query(o) }
 
 // CreateSQL is the statement that creates or replaces the view.
 func (v *View) CreateSQL(o Options) string {
@@ -26,7 +27,7 @@ func (v *View) CreateSQL(o Options) string {
 }
 
 // Views lists every view, each after those that it reads.
-func Views() []*View { return []*View{&Calls} }
+func Views() []*View { return []*View{&Calls, &Registrations} }
 
 // Outcomes lists the values of calls.outcome.
 func Outcomes() []string {
@@ -38,55 +39,30 @@ func Releasers() []string { return []string{"caller", "callee", "network", ""} }
 
 // Calls has one row per call, all its legs in it.
 var Calls = View{
-	Name: "calls",
-	Doc:  "One row per call (or registration, subscription, …): every message of every leg that shares a correlation id.",
-	Columns: []Column{
-		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
-		{Name: "correlation_id", Kind: Text, Doc: "What its legs share."},
-		{Name: "call_ids", Kind: Enums, Doc: "Call-IDs of its legs, in order of first message."},
-		{Name: "method", Kind: Enum, Doc: "Method of the request that opened it."},
-		{Name: "start", Kind: Time, Doc: "First message."},
-		{Name: "ring", Kind: Time, Doc: "First 180 or 183 to the opening request; NULL when none."},
-		{Name: "answer", Kind: Time, Doc: "First 2xx to the opening request; NULL when none."},
-		{Name: "end", Kind: Time, Doc: "First BYE, or the final failure; NULL when neither was seen."},
-		{Name: "last_seen", Kind: Time, Doc: "Last message."},
-		{Name: "pdd_ms", Kind: Float32, Doc: "Post-dial delay: opening request to first 180 or 183, in ms; NULL when none."},
-		{Name: "srd_ms", Kind: Float32, Doc: "Session request delay (RFC 6076 section 4.3): opening request to the first response that says how it fares (not 100, 401, 402, 407), in ms; NULL when none."},
-		{Name: "ring_ms", Kind: Float32, Doc: "First 180 or 183 to answer or end, in ms; NULL when it did not ring."},
-		{Name: "duration_s", Kind: Float32, Doc: "Answer to end, or to the last message while in progress, in s; NULL when not answered."},
-		{Name: "sdd_ms", Kind: Float32, Doc: "Session disconnect delay (RFC 6076 section 4.4): BYE to its 2xx, in ms; NULL without either."},
-		{Name: "outcome", Kind: Enum, Doc: "answered, failed, cancelled, unanswered or in_progress."},
-		{Name: "final_status", Kind: Uint16, Doc: "Final status of the opening request; 0 when none arrived."},
-		{Name: "final_reason", Kind: Enum, Doc: "Its reason phrase."},
-		{Name: "q850", Kind: Uint16, Doc: "Q.850 cause of the last message that gave one; 0 when none."},
-		{Name: "released_by", Kind: Enum, Doc: "Who ended it: caller, callee or network; empty when nobody did or it cannot be told."},
-		{Name: "from_user", Kind: Text, Doc: "User part of From."},
-		{Name: "from_domain", Kind: Enum, Doc: "Host of From."},
-		{Name: "to_user", Kind: Text, Doc: "User part of To."},
-		{Name: "to_domain", Kind: Enum, Doc: "Host of To."},
-		{Name: "ruri_user", Kind: Text, Doc: "User part of the opening Request-URI."},
-		{Name: "src_ip", Kind: Addr, Doc: "Sender of the opening request."},
-		{Name: "src_port", Kind: Uint16, Doc: "Its port."},
-		{Name: "dst_ip", Kind: Addr, Doc: "Receiver of the opening request."},
-		{Name: "dst_port", Kind: Uint16, Doc: "Its port."},
-		{Name: "user_agents", Kind: Enums, Doc: "User-Agent and Server headers seen."},
-		{Name: "codecs", Kind: Enums, Doc: "Codecs that the last answering SDP named; of the offer when there was none."},
-		{Name: "nodes", Kind: Enums, Doc: "Capture agents that reported it, by name, else by capture id."},
-		{Name: "messages", Kind: Uint64, Doc: "SIP messages, copies by several agents included."},
-		{Name: "retransmissions", Kind: Uint64, Doc: "Messages that the same sender had sent before, as each capture agent saw them."},
-		{Name: "hops", Kind: Uint64, Doc: "Distinct pairs of sender and receiver of the opening requests."},
-		{Name: "mos_min", Kind: Float32, Doc: "Lowest mean opinion score; NULL when none was reported."},
-		{Name: "mos_avg", Kind: Float32, Doc: "Mean of the opinion scores; NULL when none was reported."},
-		{Name: "loss_percent", Kind: Float32, Doc: "Mean share of packets lost, in percent; NULL when no reception was reported."},
-		{Name: "jitter_ms", Kind: Float32, Doc: "Mean interarrival jitter in ms; NULL when no reception was reported."},
-	},
-	query: func(database string) string {
-		return CallsQuery{SIP: "`" + database + "`.`sip`", Media: "`" + database + "`.`media`"}.SQL()
-	},
+	Name:    "calls",
+	Doc:     "One row per call: every message of every leg that correlation reaches.",
+	Columns: callColumns(),
+	query:   callsView,
 }
 
-// CallsQuery is the query that computes calls out of messages. The view calls
-// is one use of it; a search restricts its sources instead, and asks for more.
+// Registrations has one row per attempt to register.
+var Registrations = View{
+	Name:    "registrations",
+	Doc:     "One row per attempt of a user agent to register, to refresh or to remove a binding; a challenge and its answer are one attempt.",
+	Columns: registrationColumns(),
+	query:   registrationsView,
+}
+
+// DialogColumns are the columns of CallsQuery: the first ones of Calls.
+func DialogColumns() []Column {
+	columns := callColumns()
+	i := slices.IndexFunc(columns, func(c Column) bool { return c.Name == "jitter_ms" })
+	return columns[:i+1]
+}
+
+// CallsQuery is the query that computes calls out of messages themselves: dialogs
+// of methods that the assembler leaves alone (OPTIONS, MESSAGE, SUBSCRIBE, …), and
+// calls that it has not come to yet. It depends on the sources being restricted.
 type CallsQuery struct {
 	// SIP and Media are what stands behind FROM: table names, or SELECTs in
 	// parentheses that have the tables' columns.
@@ -99,7 +75,7 @@ type CallsQuery struct {
 	Matches []string
 }
 
-// SQL is the query's text, a SELECT of the columns of Calls and of Matches.
+// SQL is the query's text, a SELECT of DialogColumns and of Matches.
 //
 // It goes in three steps. Step one gathers each leg, which is each Call-ID:
 // times, counts, and lists of the requests that could have opened it and of the

@@ -3,6 +3,7 @@ package schema_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +23,11 @@ func tables(t *testing.T) driver.Conn {
 	address := chtest.Database(t)
 	db := chtest.Dial(t, address)
 	o := schema.Options{Database: chtest.Name(t, address)}
-	for _, table := range schema.Tables() {
+	for _, table := range slices.Concat(schema.Tables(), schema.Derived()) {
 		exec(t, db, table.CreateSQL(o))
+	}
+	for _, feed := range schema.Feeds() {
+		exec(t, db, feed.CreateSQL(o))
 	}
 	for range 2 { // creating them again must do
 		for _, view := range schema.Views() {
@@ -32,6 +36,9 @@ func tables(t *testing.T) driver.Conn {
 	}
 	return db
 }
+
+// computed stands for the dialogs that CallsQuery computes of all messages.
+var computed = "(" + schema.CallsQuery{SIP: "sip", Media: "media"}.SQL() + ")"
 
 func exec(t *testing.T, db driver.Conn, sql string) {
 	t.Helper()
@@ -85,7 +92,7 @@ func insert(t *testing.T, db driver.Conn, start time.Time, correlation, callID, 
 	}
 }
 
-// TestCalls checks the view's rows of calls of every kind. Each begins a second
+// TestCalls checks the rows of dialogs of every kind. Each begins a second
 // before midnight, so that most go over a partition's border.
 func TestCalls(t *testing.T) {
 	now := time.Now().UTC()
@@ -309,7 +316,7 @@ func callLine(t *testing.T, db driver.Conn, correlation string) string {
 	var s string
 	err := db.QueryRow(t.Context(), `SELECT arrayStringConcat([outcome, method, toString(final_status), if(released_by = '', '-', released_by),
 		ifNull(toString(dateDiff('millisecond', start, answer)), '-'), ifNull(toString(dateDiff('millisecond', start, end)), '-'),
-		toString(messages), toString(retransmissions), toString(hops)], ' ') FROM calls WHERE correlation_id = $1`, correlation).Scan(&s)
+		toString(messages), toString(retransmissions), toString(hops)], ' ') FROM ` + computed + ` WHERE correlation_id = $1`, correlation).Scan(&s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +341,7 @@ func TestLegsMeet(t *testing.T) {
 	}
 	var rows uint64
 	var legs []string
-	if err := db.QueryRow(t.Context(), "SELECT count(), any(call_ids) FROM calls").Scan(&rows, &legs); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT count(), any(call_ids) FROM " + computed).Scan(&rows, &legs); err != nil {
 		t.Fatal(err)
 	}
 	if rows != 1 || !reflect.DeepEqual(legs, []string{"leg-a", "leg-b"}) {
@@ -342,7 +349,7 @@ func TestLegsMeet(t *testing.T) {
 	}
 }
 
-// TestQualityOfCalls checks what the view takes from media: the sender report
+// TestQualityOfCalls checks what is taken from media: the sender report
 // without report blocks says nothing of loss and jitter.
 func TestQualityOfCalls(t *testing.T) {
 	db := tables(t)
@@ -353,13 +360,13 @@ func TestQualityOfCalls(t *testing.T) {
 		('2026-11-21 00:00:10', 't', 'c', 'c', 'rtcp', 'sr', 1, 2, 0.30, 30, 3.0),
 		('2026-11-21 00:00:11', 't', 'c', 'c', 'rtcp', 'sr', 2, 2, 0, 0, 0)`)
 	var minimum, mean, loss, jitter *float64
-	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, round(loss_percent, 3), jitter_ms FROM calls WHERE correlation_id = 'c'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, round(loss_percent, 3), jitter_ms FROM " + computed + " WHERE correlation_id = 'c'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
 		t.Fatal(err)
 	}
 	if *minimum != 3 || *mean != 3.5 || *loss != 20 || *jitter != 20 {
 		t.Errorf("mos %g/%g, loss %g, jitter %g", *minimum, *mean, *loss, *jitter)
 	}
-	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, loss_percent, jitter_ms FROM calls WHERE correlation_id = 'silent'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, loss_percent, jitter_ms FROM " + computed + " WHERE correlation_id = 'silent'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
 		t.Fatal(err)
 	}
 	if minimum != nil || mean != nil || loss != nil || jitter != nil {
@@ -387,7 +394,7 @@ func TestViewColumns(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range v.Columns {
-			want = append(want, c.Name+" "+family(c.Kind.SQLType()))
+			want = append(want, c.Name+" "+family(c.SQLType()))
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("view %s has\n%s\ndeclared are\n%s", v.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))

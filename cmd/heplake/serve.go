@@ -94,6 +94,8 @@ type server struct {
 	addresses map[string]string
 	ready     readiness
 	stops     []func(context.Context) error
+	// assemble starts the assembler; the tables must be there.
+	assemble func()
 }
 
 func (s *server) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
@@ -159,7 +161,7 @@ func (s *server) startMigration(ctx context.Context) error {
 		if err := migrateNow(ctx, s.c, s.db, s.log); err != nil {
 			return err
 		}
-		s.ready.schema.Store(true)
+		s.migrated()
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -171,7 +173,7 @@ func (s *server) startMigration(ctx context.Context) error {
 		for {
 			err := migrateNow(ctx, s.c, s.db, s.log)
 			if err == nil {
-				s.ready.schema.Store(true)
+				s.migrated()
 				return
 			}
 			wait := pause.NextBackOff()
@@ -191,12 +193,25 @@ func (s *server) startMigration(ctx context.Context) error {
 	return nil
 }
 
+// migrated notes that the tables are there.
+func (s *server) migrated() {
+	if s.assemble != nil {
+		s.assemble()
+	}
+	s.ready.schema.Store(true)
+}
+
 func (s *server) startIngest(ctx context.Context) error {
 	conn, err := connect(s.db.writer, true)
 	if err != nil {
 		return err
 	}
 	s.onStop(func(context.Context) error { return conn.Close() })
+	assembler, err := s.startAssembler(ctx)
+	if err != nil {
+		return err
+	}
+	conn = waking{conn, assembler.Wake}
 	cfg, err := pipelineConfig(s.c)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/heplake/heplake/ingest"
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/internal/assemble"
 	"github.com/heplake/heplake/internal/captures"
 	"github.com/heplake/heplake/internal/chtest"
 	"github.com/heplake/heplake/schema"
@@ -79,6 +80,15 @@ func (l *Lake) load(t testing.TB, names []string) {
 	}
 	if b := p.Books(); b.Lost() != 0 || b.Waiting != 0 {
 		t.Fatalf("loading lost %d packets, %d wait", b.Lost(), b.Waiting)
+	}
+	l.Assemble(t)
+}
+
+// Assemble makes calls of what is stored.
+func (l *Lake) Assemble(t testing.TB) {
+	t.Helper()
+	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name}).Pass(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (p *planner) plan() error {
 	}
 	// An interrupted migration may have changed columns and left the views.
 	p.columnsChanged = !last.done
-	for _, t := range schema.Tables() {
+	for _, t := range slices.Concat(schema.Tables(), schema.Derived()) {
 		have, ok := p.actual.tables[t.Name]
 		if !ok {
 			p.steps.add("table "+t.Name+": "+t.Doc, "%s", t.CreateSQL(p.opt))
@@ -74,6 +74,9 @@ func (p *planner) plan() error {
 		if err := p.table(t, have); err != nil {
 			return err
 		}
+	}
+	if err := p.planFeeds(); err != nil {
+		return err
 	}
 	if err := p.planViews(); err != nil {
 		return err
@@ -133,8 +136,8 @@ COMMENT 'Migrations of the schema: each when it began and when it was done.'`
 
 // table plans the changes of a table that is there.
 func (p *planner) table(t *schema.Table, have *table) error {
-	if !strings.HasSuffix(have.engine, "MergeTree") {
-		p.conflict(t, "engine", have.engine, "MergeTree")
+	if engine, _, _ := strings.Cut(t.EngineSQL(), "("); !strings.HasSuffix(have.engine, engine) {
+		p.conflict(t, "engine", have.engine, engine)
 		return nil
 	}
 	ttl := ""
@@ -215,7 +218,7 @@ func (p *planner) columns(t *schema.Table, have *table) {
 }
 
 func (p *planner) column(t *schema.Table, c schema.Column, was column) {
-	if typ := c.Kind.SQLType(); was.typ != typ {
+	if typ := c.SQLType(); was.typ != typ {
 		if was.key || !widens(was.typ, typ) {
 			p.conflict(t, "type of column "+c.Name, was.typ, typ)
 			return

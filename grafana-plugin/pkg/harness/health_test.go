@@ -80,7 +80,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 	}
 	bare := chtest.Name(t, chtest.Database(t))
 	old := laketest.Open(t)
-	for _, sql := range []string{"ALTER TABLE sip DROP COLUMN diversion", "DROP VIEW calls"} {
+	for _, sql := range []string{"ALTER TABLE sip DROP COLUMN content_type", "DROP VIEW calls"} {
 		if err := old.DB.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		{"wrong token", with(nil, map[string]string{"token": secret}), "authentication", "token"},
 		{"no database", with(map[string]any{"database": "heplake_nowhere"}, nil), "schema", "run heplake migrate"},
 		{"no tables", with(map[string]any{"database": bare}, nil), "schema", "there are no tables of heplake in the database " + bare},
-		{"old schema", with(map[string]any{"database": old.Name}, nil), "schema", "lacks calls, sip.diversion"},
+		{"old schema", with(map[string]any{"database": old.Name}, nil), "schema", "lacks calls, sip.content_type"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

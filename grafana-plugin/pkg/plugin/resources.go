@@ -89,7 +89,7 @@ func (d *Datasource) schemaResource(*http.Request) (any, error) {
 	add := func(name, doc string, columns []schema.Column) {
 		t := resourceTable{Name: name, Doc: doc}
 		for _, c := range columns {
-			t.Columns = append(t.Columns, resourceColumn{c.Name, c.Kind.SQLType(), c.Doc})
+			t.Columns = append(t.Columns, resourceColumn{c.Name, c.SQLType(), c.Doc})
 		}
 		tables = append(tables, t)
 	}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/internal/assemble"
+)
+
+// waking is a connection that tells when rows were inserted.
+type waking struct {
+	driver.Conn
+	inserted func()
+}
+
+// InsertFormat implements driver.Conn.
+func (w waking) InsertFormat(ctx context.Context, format, query string, data io.Reader) error {
+	err := w.Conn.InsertFormat(ctx, format, query, data)
+	if err == nil {
+		w.inserted()
+	}
+	return err
+}
+
+// startAssembler makes calls of what is inserted, here or by others.
+func (s *server) startAssembler(ctx context.Context) (*assemble.Assembler, error) {
+	conn, err := connect(s.db.writer, true)
+	if err != nil {
+		return nil, err
+	}
+	a := assemble.New(assemble.Config{Conn: conn, Database: s.db.name(), Log: s.log})
+	s.registry.MustRegister(a)
+	// It goes on while the pipeline writes what it has received.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	s.assemble = func() {
+		go func() {
+			defer close(done)
+			a.Run(ctx)
+		}()
+	}
+	s.onStop(func(stopping context.Context) error {
+		cancel()
+		if s.ready.schema.Load() {
+			<-done
+			// What was received last is in calls, too, when the program has ended.
+			_ = a.Pass(stopping)
+		}
+		return conn.Close()
+	})
+	return a, nil
+}

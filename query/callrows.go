@@ -1,0 +1,239 @@
+package query
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/query/filter"
+	"github.com/heplake/heplake/schema"
+)
+
+// startMargin is how long before a message of it a call may have begun.
+const startMargin = 24 * time.Hour
+
+// starts is the condition for rows of calls that began within the window. It
+// names the hours as well, by which the table is ordered.
+func (w window) starts(p *filter.Params) string {
+	return "toStartOfHour(start) >= " + hour(w.from, p) + " AND toStartOfHour(start) <= " + hour(w.to, p) +
+		" AND start >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ") AND start < fromUnixTimestamp64Micro(" + p.Add("Int64", w.to.UnixMicro()) + ")"
+}
+
+// callMethod is the compiled condition `method = INVITE`, which a call's row
+// answers: it has no other opening.
+var callMethod = regexp.MustCompile("^`method` = \\{p(\\d+):String\\}$")
+
+// asksRows reports whether the calls' own rows can tell which calls match, and
+// whether nothing but calls can match. Then flags has what m0, m1, … stand for.
+func asksRows(plan filter.CallPlan, params *filter.Params) (flags []string, rows, callsOnly bool) {
+	for _, m := range plan.Messages {
+		match := callMethod.FindStringSubmatch(m)
+		if match == nil {
+			return nil, false, false
+		}
+		i, err := strconv.Atoi(match[1])
+		if args := params.Args(); err != nil || i >= len(args) || namedValue(args[i]) != "INVITE" {
+			return nil, false, false
+		}
+		flags = append(flags, "method = 'INVITE'")
+	}
+	// Only a conjunction leaves out what is not INVITE for certain.
+	callsOnly = len(flags) > 0 && !strings.Contains(plan.Match, " OR ") && !strings.Contains(plan.Match, "NOT ")
+	return flags, true, callsOnly
+}
+
+// namedValue is the value of an argument, when it is a string.
+func namedValue(arg any) string {
+	if named, ok := arg.(driver.NamedValue); ok {
+		s, _ := named.Value.(string)
+		return s
+	}
+	return ""
+}
+
+// withFlags is the beginning of a query whose conditions name m0, m1, ….
+func withFlags(flags []string) string {
+	if len(flags) == 0 {
+		return ""
+	}
+	parts := make([]string, len(flags))
+	for i, f := range flags {
+		parts[i] = "(" + f + ") AS m" + strconv.Itoa(i)
+	}
+	return "WITH " + strings.Join(parts, ", ") + " "
+}
+
+// rowSearch reads the first calls of the window by their rows, in the order asked
+// for, limit at most.
+func (s *Store) rowSearch(ctx context.Context, c *cost, r CallsRequest, w window, plan filter.CallPlan, flags []string, params *filter.Params, limit int) ([]Call, error) {
+	p := params.Clone()
+	order := "DESC"
+	if r.Oldest {
+		order = "ASC"
+	}
+	// A call that began before the window may go on in it.
+	began := window{w.from.Add(-startMargin), w.to}
+	sql := withFlags(flags) + "SELECT " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
+		" WHERE " + began.starts(p) + " AND last_seen >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ")" +
+		" AND " + tenantCondition(r.Tenant, p) + " AND " + plan.Match +
+		" ORDER BY start " + order + ", correlation_id, tenant LIMIT " + p.Add("UInt64", uint64(limit))
+	var out []Call
+	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
+		call, err := scanCall(rows)
+		if err == nil {
+			out = append(out, call)
+		}
+		return err
+	})
+	return out, err
+}
+
+// rowsOfLegs reads the calls that have one of the legs, and tells which of them
+// match. covered are the legs of all that were found.
+func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) (calls []Call, covered map[node]bool, err error) {
+	p := params.Clone()
+	tenants := map[string]bool{}
+	var legs []string
+	began, messages := make([]window, len(components)), make([]window, len(components))
+	for i, component := range components {
+		legs = append(legs, component.callIDs()...)
+		tenants[component.tenant] = true
+		messages[i] = component.span()
+		began[i] = window{messages[i].from.Add(-time.Hour), messages[i].to}
+	}
+	flags, err := s.flags(ctx, c, legs, tenants, merge(messages), plan, params)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range flags {
+		flags[i] = "hasAny(arrayMap(i -> concat(tenant, '\\n', i), call_ids), " + p.Add("Array(String)", splitIDs(flags[i])) + ")"
+	}
+	var starts []string
+	for _, w := range merge(began) {
+		starts = append(starts, "("+w.starts(p)+")")
+	}
+	sql := withFlags(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
+		" WHERE (" + strings.Join(starts, " OR ") + ") AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND hasAny(call_ids, " + p.Add("Array(String)", legs) + ")"
+	covered = map[node]bool{}
+	err = s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
+		var matches bool
+		call, err := scanCall(prefixed{rows, []any{&matches}})
+		if err != nil {
+			return err
+		}
+		for _, id := range call.CallIDs {
+			covered[node{call.Tenant, id}] = true
+		}
+		if matches {
+			calls = append(calls, call)
+		}
+		return nil
+	})
+	return calls, covered, err
+}
+
+// prefixed is a row with columns before those that are scanned for.
+type prefixed struct {
+	driver.Rows
+	dest []any
+}
+
+// Scan scans the row.
+func (p prefixed) Scan(dest ...any) error {
+	return p.Rows.Scan(append(slices.Clone(p.dest), dest...)...)
+}
+
+// idSeparator parts the ids in a flag; no Call-ID has it.
+const idSeparator = "\x00"
+
+func splitIDs(flag string) []string {
+	if flag == "" {
+		return []string{}
+	}
+	return strings.Split(flag, idSeparator)
+}
+
+// flags lists, for each of the plan's conditions on messages, the legs (tenant and
+// Call-ID, parted by a line break) that have a message which meets it, joined by
+// idSeparator.
+func (s *Store) flags(ctx context.Context, c *cost, legs []string, tenants map[string]bool, spans windows, plan filter.CallPlan, params filter.Params) ([]string, error) {
+	if len(plan.Messages) == 0 {
+		return nil, nil
+	}
+	p := params.Clone()
+	columns := make([]string, len(plan.Messages))
+	for i, m := range plan.Messages {
+		columns[i] = "toBool(max(" + m + "))"
+	}
+	sql := "SELECT concat(tenant, '\\n', call_id) AS leg, [" + strings.Join(columns, ", ") + "] FROM " + s.table("sip") + " WHERE " + spans.condition(p) +
+		" AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND call_id IN " + p.Add("Array(String)", legs) + " GROUP BY leg"
+	lists := make([][]string, len(plan.Messages))
+	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
+		var id string
+		var met []bool
+		if err := rows.Scan(&id, &met); err != nil {
+			return err
+		}
+		for i, m := range met {
+			if m {
+				lists[i] = append(lists[i], id)
+			}
+		}
+		return nil
+	})
+	out := make([]string, len(lists))
+	for i, l := range lists {
+		out[i] = strings.Join(l, idSeparator)
+	}
+	return out, err
+}
+
+// known finds the calls that have one of the ids, as their rows say: all their
+// Call-IDs and correlation ids, those found by likeness included.
+func (s *Store) known(ctx context.Context, c *cost, r closureRequest) ([][]node, error) {
+	var p filter.Params
+	list := p.Add("Array(String)", r.ids)
+	when := "1"
+	if r.near != nil {
+		var parts []string
+		for _, w := range r.near {
+			parts = append(parts, "("+window{w.from.Add(-startMargin), w.to}.starts(&p)+")")
+		}
+		when = "(" + strings.Join(parts, " OR ") + ")"
+	}
+	sql := "SELECT tenant, call_ids, correlation_ids FROM " + s.table("calls") + " WHERE " + when + " AND " + tenantCondition(r.tenant, &p) +
+		" AND (hasAny(call_ids, " + list + ") OR hasAny(correlation_ids, " + list + ")) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
+	var out [][]node
+	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
+		var tenant string
+		var legs, others []string
+		if err := rows.Scan(&tenant, &legs, &others); err != nil {
+			return err
+		}
+		var group []node
+		for _, id := range append(legs, others...) {
+			if id != "" {
+				group = append(group, node{tenant, id})
+			}
+		}
+		out = append(out, group)
+		return nil
+	})
+	return out, err
+}
+
+// otherMethods is the condition for messages that belong to no call.
+var otherMethods = func() string {
+	var calls []string
+	for _, m := range schema.CallMethods {
+		if m != "REGISTER" && m != "NOTIFY" {
+			calls = append(calls, schema.Quote(m))
+		}
+	}
+	return "cseq_method NOT IN (" + strings.Join(calls, ", ") + ")"
+}()
