@@ -140,6 +140,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/messages", "Search single messages by an expression, newest first, page by page.", s.messages},
 		{"GET", "/api/v1/flow/{callid...}", "The ladder of a call, all its legs; .svg or .txt behind the Call-ID draws it.", s.flow},
 		{"GET", "/api/v1/quality/{callid...}", "What was reported of a call's media, by stream.", s.quality},
+		{"GET", "/api/v1/export", "All calls that a search finds in one file: pcap, pcapng, text or json lines.", s.exportCalls},
 		{"GET", "/api/v1/series", "A figure over time, split into series.", s.series},
 		{"GET", "/api/v3/search/call", "Search calls by fields, in Homer's shapes.", s.search},
 		{"POST", "/api/v3/search/call", "The same, with the search in a JSON body.", s.search},
@@ -155,6 +156,9 @@ func (s *server) routes() []route {
 		{"GET", "/api/v3/database/node/list", "The one database that Homer's clients choose from.", s.homerNodes},
 		{"GET", "/api/v3/modules/status", "What else Homer's clients may use: nothing.", s.homerModules},
 		{"GET", "/api/v3/call/transaction/{callid...}", "The messages of a call, in Homer's shape.", s.transaction},
+		{"POST", "/api/v3/export/call/messages/{format}", "Calls in a file, as Homer's clients ask for them.", s.homerExport},
+		{"POST", "/api/v3/export/call/transaction/{format}", "The same, by Homer's other name.", s.homerExport},
+		{"GET", exportPattern, "A call as pcap, pcapng, text, json, sipp, svg or html.", s.exportCall},
 		{"GET", "/api/v3/call/quality/{callid...}", "MOS, loss, jitter and round-trip time of a call.", s.quality},
 	}
 }

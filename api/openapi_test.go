@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/heplake/heplake/query"
+	"github.com/heplake/heplake/query/export"
 )
 
 type document struct {
@@ -124,7 +125,9 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		"AliasRow": reflect.TypeFor[aliasRow](), "AliasAnswer": reflect.TypeFor[aliasAnswer](), "NodeName": reflect.TypeFor[nodeName](), "NodeList": reflect.TypeFor[counted[nodeName]](),
 		"LokiStatus": reflect.TypeFor[lokiStatus](), "ModulesData": reflect.TypeFor[modulesData](), "ModulesAnswer": reflect.TypeFor[modulesAnswer](),
 		"IDsBody": reflect.TypeFor[searchBody](),
-		"Message": reflect.TypeFor[message](), "Arrow": reflect.TypeFor[arrow](), "Problem": reflect.TypeFor[problem](),
+		"Message": reflect.TypeFor[message](), "Arrow": reflect.TypeFor[arrow](),
+		"Document": reflect.TypeFor[export.Document](), "Record": reflect.TypeFor[export.Record](), "Header": reflect.TypeFor[export.Header](),
+		"Problem": reflect.TypeFor[problem](),
 	}
 	for name, schema := range doc.Components.Schemas {
 		typ, ok := types[name]

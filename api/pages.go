@@ -60,7 +60,11 @@ func newPages(routes []route) (pages, error) {
 
 // publicPath writes a pattern of the mux as people and OpenAPI do.
 func publicPath(pattern string) string {
-	return strings.NewReplacer("...}", "}", "{$}", "").Replace(pattern)
+	public := strings.NewReplacer("...}", "}", "{$}", "").Replace(pattern)
+	if pattern == exportPattern {
+		public += "/{format}"
+	}
+	return public
 }
 
 func (s *server) index(w http.ResponseWriter, _ *http.Request) error {

@@ -50,6 +50,7 @@ var problemKinds = map[string]string{
 	"not-found":     "Not found",
 	"too-large":     "Request too large",
 	"too-expensive": "Search too expensive",
+	"no-scenario":   "No scenario",
 	"busy":          "Too many searches at once",
 	"unavailable":   "Database not available",
 	"not-ready":     "Not ready",
