@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -31,7 +32,7 @@ func (m *model) placeParticipants() func(participant int) int {
 	}
 	for i, p := range f.Participants {
 		if signals[i] {
-			place[i] = add(p.Address, p.Name)
+			place[i] = add(p.Address, cmp.Or(p.Alias, p.Name))
 		}
 	}
 	owners := mediaOwners(f)
@@ -51,7 +52,7 @@ func (m *model) placeParticipants() func(participant int) int {
 			if p.IP.IsValid() && manyPorts(f, p.IP, signals, named) {
 				address = p.IP.String()
 			}
-			col = add(address, p.Name)
+			col = add(address, cmp.Or(p.Alias, p.Name))
 			relays[p.IP] = col
 		}
 		place[i] = col

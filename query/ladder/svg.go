@@ -85,6 +85,7 @@ type picture struct {
 	width   int
 	y       int // where the next thing goes
 	bodyTop int
+	found   map[int]int     // items that show a finding
 	back    strings.Builder // lifelines, behind everything
 	b       strings.Builder
 }
@@ -182,6 +183,9 @@ func (s *picture) heading() {
 			class = "b f-warn"
 		}
 		s.fact(f, class)
+		if f.name == "why" {
+			s.findings()
+		}
 	}
 	for i := range s.m.flow.Legs {
 		leg := &s.m.flow.Legs[i]

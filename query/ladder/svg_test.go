@@ -40,6 +40,28 @@ func TestReadmePicture(t *testing.T) {
 	}
 }
 
+// The findings stand below the reason, with the numbers of the messages that show
+// them.
+func TestSVGFindings(t *testing.T) {
+	for _, s := range scenes {
+		if s.name != "no-answer" && s.name != "cancel" && s.name != "busy" {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			f := s.load(t)
+			f.Analyse()
+			svg := picture(t, f, ladder.SVGOptions{})
+			golden(t, s.name+"-found.svg", svg)
+			_, text := elements(t, svg)
+			for _, word := range strings.Fields(f.Findings[0].Text) {
+				if !strings.Contains(text, word) {
+					t.Errorf("the picture lacks %q of %q", word, f.Findings[0].Text)
+				}
+			}
+		})
+	}
+}
+
 // elements parses a picture and returns how often each element occurs, and all
 // its text.
 func elements(t *testing.T, svg []byte) (map[string]int, string) {

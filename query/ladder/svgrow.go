@@ -32,6 +32,9 @@ func (s *picture) row(i int) {
 	}
 	s.printf(`<g class="row"><title>%s</title><rect class="hit" x="6" y="%d" width="%d" height="%d" rx="4"/>`+"\n", escapeXML(s.tooltip(r)), s.y+4, s.width-12, height)
 	s.time(i, line+4)
+	if finding, ok := s.found[r.item.Index]; ok {
+		s.mark(14, line, finding)
+	}
 	if s.several() {
 		s.chip(timeEnd+18, line, r.item.Leg)
 	}
