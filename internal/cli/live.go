@@ -189,7 +189,9 @@ func (w *watcher) remark(s string) {
 func usualSheet(d Display) *sheet {
 	last := startColumn("TIME "+time.Now().In(d.zone()).Format("MST"), time.TimeOnly)
 	last.cell = plainCell(func(d Display, c *query.Call) string { return c.LastSeen.In(d.zone()).Format(time.TimeOnly) })
-	cols := []*tableColumn{last, methodColumn(), fromColumn(), toColumn(), resultColumn(), durationColumn(), pddColumn(), mosColumn(), messagesColumn()}
+	method, outcome := methodColumn(), resultColumn()
+	method.least, outcome.least = 6, 16 // "INVITE", "✗ 486 Busy Here"
+	cols := []*tableColumn{last, method, fromColumn(), toColumn(), outcome, durationColumn(), pddColumn(), mosColumn(), messagesColumn()}
 	room := 0
 	if d.Width > 0 {
 		room = d.Width - 2 - 24 // many a Call-ID has room beside

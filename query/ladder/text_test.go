@@ -373,3 +373,27 @@ func TestTextFindings(t *testing.T) {
 		t.Errorf("told twice: %s", s)
 	}
 }
+
+// An agent whose clock is ahead does not make an answer arrive before it was
+// sent; the time of day stays its own.
+func TestTextClocks(t *testing.T) {
+	f := made(3)
+	for i := range f.Items {
+		if i%2 == 1 {
+			f.Items[i].Node = "fast"
+			f.Items[i].Time = f.Items[i].Time.Add(500 * time.Millisecond)
+		}
+	}
+	off := string(draw(t, f, ladder.TextOptions{}))
+	f.Clocks = []query.Clock{{Node: "fast", AheadUs: 500_000}}
+	on := string(draw(t, f, ladder.TextOptions{}))
+	if !strings.Contains(off, "-493 ms") || strings.Count(on, "+7.00 ms") != 3 {
+		t.Errorf("without:\n%s\nwith:\n%s", off, on)
+	}
+	if s := string(draw(t, f, ladder.TextOptions{Time: ladder.TimeAbsolute})); !strings.Contains(s, "00:00:00.506") {
+		t.Errorf("the time of day is not the agent's:\n%s", s)
+	}
+	if s := string(draw(t, f, ladder.TextOptions{Time: ladder.TimeOffset})); !strings.Contains(s, "+21.0 ms") || strings.Contains(s, "+5") {
+		t.Errorf("offsets are not corrected:\n%s", s)
+	}
+}

@@ -167,20 +167,19 @@ func (t *text) time(l *line, i int, clockTime bool) {
 	r := &t.m.rows[i]
 	at := r.item.Time
 	clock := at.In(t.o.Zone).Format("15:04:05.000")
-	first := t.m.rows[0].item.Time
 	switch {
 	case clockTime || t.o.Time == TimeAbsolute:
 		l.put(0, clock, termtext.Plain)
 		return
 	case t.o.Time == TimeOffset:
-		s := t.p.text(signed(at.Sub(first)))
+		s := t.p.text(signed(t.at(i).Sub(t.at(0))))
 		l.put(timeWidth-width(s), s, termtext.Dim)
 		return
 	case i == 0 || r.gap > 0:
 		l.put(0, clock, termtext.Plain)
 		return
 	}
-	d := at.Sub(t.m.rows[i-1].item.Time)
+	d := t.at(i).Sub(t.at(i - 1))
 	st := termtext.Dim
 	switch {
 	case d >= 500*time.Millisecond: // T1, the first retransmission (RFC 3261 section 17.1.1.1)
@@ -190,6 +189,19 @@ func (t *text) time(l *line, i int, clockTime bool) {
 	}
 	s := t.p.text(signed(d))
 	l.put(timeWidth-width(s), s, st)
+}
+
+// at is a row's time by the clock that the flow goes by: an agent whose clock is
+// off would make messages seem to arrive before they were sent. The time of day
+// stays the agent's own, as it is in its logs.
+func (t *text) at(i int) time.Time {
+	it := t.m.rows[i].item
+	for _, c := range t.m.flow.Clocks {
+		if c.Node == it.Node && c.CaptureID == it.CaptureID {
+			return it.Time.Add(-time.Duration(c.AheadUs) * time.Microsecond)
+		}
+	}
+	return it.Time
 }
 
 // gap draws a break in the lifelines for a long silence.
