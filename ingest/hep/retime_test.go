@@ -8,7 +8,7 @@ import (
 )
 
 func TestRetimeChangesTheTimeAndNothingElse(t *testing.T) {
-	const us = 1_800_000_000_123_456
+	const us int64 = 1_800_000_000_123_456
 	for _, name := range []string{"kamailio-hep3-udp-sip-calls-a", "opensips-hep3-udp-sip-xlog-a", "kamailio-hep2-udp-a", "kamailio-hep2-sip-ipv6-a", "sngrep-hep2-udp-calls-a"} {
 		var d Decoder
 		for _, p := range captures.Read(t, captures.Path(name+".pcap")) {
