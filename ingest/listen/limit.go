@@ -161,7 +161,7 @@ type limitedConn struct {
 
 // drainQuiet is how long nothing must have come for a drain to end: longer than
 // a sender's answer to a FIN takes.
-const drainQuiet = 250 * time.Millisecond
+const drainQuiet = 500 * time.Millisecond
 
 // Read reads within the listener's deadlines.
 func (c *limitedConn) Read(p []byte) (int, error) {

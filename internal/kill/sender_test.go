@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -118,7 +118,6 @@ func (s *sender) run() {
 		}
 	}()
 	connected := ""
-	var told atomic.Bool // by the other end, that it reads no more
 	for {
 		select {
 		case <-s.stop:
@@ -136,19 +135,12 @@ func (s *sender) run() {
 			}
 			conn, connected = c, addr
 			s.conns++
-			told.Store(false)
-			if s.heeds {
-				s.done.Go(func() {
-					_, _ = c.Read(make([]byte, 1)) // until it ends
-					told.Store(true)
-				})
-			}
 		}
 		if conn == nil {
 			time.Sleep(pause)
 			continue
 		}
-		if s.heeds && told.Load() || !s.send(conn) {
+		if s.heeds && ended(conn) || !s.send(conn) {
 			_ = conn.Close()
 			conn = nil // until there is another address
 			continue
@@ -157,6 +149,19 @@ func (s *sender) run() {
 			time.Sleep(pause)
 		}
 	}
+}
+
+// ended tells whether the other end has said that it reads no more.
+func ended(conn net.Conn) (ended bool) {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		ended = n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+	})
+	return ended || err != nil
 }
 
 // send sends a chunk: over TCP in one write, over UDP one by one.
