@@ -52,7 +52,7 @@ type Call struct {
 	DurationS   *float64 `json:"duration_s"`
 	LossPercent *float64 `json:"loss_percent"`
 	JitterMs    *float64 `json:"jitter_ms"`
-	// CallerLoss and CalleeLoss are what each received.
+	// CallerLossPercent and CalleeLossPercent are of what each received.
 	CallerLossPercent *float64 `json:"caller_loss_percent"`
 	CalleeLossPercent *float64 `json:"callee_loss_percent"`
 

@@ -39,6 +39,9 @@ type Got struct {
 	DurationS       *float64 `json:"duration_s"`
 	LossPercent     *float64 `json:"loss_percent"`
 	JitterMs        *float64 `json:"jitter_ms"`
+	// What each end reported of the stream that it received.
+	CallerLossPercent *float64 `json:"caller_loss_percent"`
+	CalleeLossPercent *float64 `json:"callee_loss_percent"`
 }
 
 // CompareCalls says what of the calls is not as it was, one line for each
@@ -193,6 +196,8 @@ func (c *Call) compare(d *differ, g *Got, skew time.Duration) {
 	differs(d, "hops", g.Hops, c.Hops)
 	d.number("loss_percent", g.LossPercent, c.LossPercent, 0.01)
 	d.number("jitter_ms", g.JitterMs, c.JitterMs, 0.01)
+	d.number("caller_loss_percent", g.CallerLossPercent, c.CallerLossPercent, 0.01)
+	d.number("callee_loss_percent", g.CalleeLossPercent, c.CalleeLossPercent, 0.01)
 	if c.Lost != "" {
 		if len(d.lines) > 0 {
 			d.say("(lost was %s)", c.Lost)

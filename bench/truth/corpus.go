@@ -106,7 +106,6 @@ type generator struct {
 	calls         []*Call
 	registrations []*Registration
 	ids           int
-	payload       []byte
 }
 
 // between is a random time in µs.

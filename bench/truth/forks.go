@@ -16,9 +16,9 @@ func (d *talk) fork(answered, both bool) {
 	b.request(a.sent[proxy] + 30)
 	tagA, tagB := d.tags[0], "u"+d.g.id()
 	d.wait(50*time.Millisecond, 200*time.Millisecond)
-	wire, at := a.respond(answer{180, "Ringing", tagA, "", nil}, len(a.nodes)-1, 0, d.at)
+	wire, at := a.respond(answer{180, "Ringing", tagA, "", nil}, len(a.nodes)-1, d.at)
 	d.c.told(180, wire)
-	wire, at = b.respond(answer{180, "Ringing", tagB, "", nil}, len(b.nodes)-1, 0, at+5000)
+	wire, at = b.respond(answer{180, "Ringing", tagB, "", nil}, len(b.nodes)-1, at+5000)
 	d.c.told(180, wire)
 	d.at = at
 	d.wait(time.Second, 5*time.Second)
@@ -35,7 +35,7 @@ func (d *talk) fork(answered, both bool) {
 		return
 	}
 	ok := answer{200, "OK", tagB, d.sdp(false, "sendrecv"), nil}
-	wire, at = b.respond(ok, len(b.nodes)-1, 0, d.at)
+	wire, at = b.respond(ok, len(b.nodes)-1, d.at)
 	d.c.told(200, wire)
 	d.c.FinalStatus, d.c.Answer = 200, wire
 	d.reaches(b.nodes[len(b.nodes)-2], b.nodes[len(b.nodes)-1])
@@ -44,7 +44,7 @@ func (d *talk) fork(answered, both bool) {
 	if both {
 		// The other one was quicker than the proxy's CANCEL: the caller hangs it up.
 		ok.toTag = tagA
-		_, at = a.respond(ok, len(a.nodes)-1, 0, d.at+20_000)
+		_, at = a.respond(ok, len(a.nodes)-1, d.at+20_000)
 		d.at = at
 		d.tags[0] = tagA
 		d.ack()
@@ -71,7 +71,7 @@ func (d *talk) dismiss(tag string) {
 		method: "BYE", cseq: l.cseq, from: l.caller, to: l.callee, fromTag: l.fromTag, toTag: tag, target: l.callee.user,
 	}, l.nodes)
 	at := t.request(d.at)
-	_, d.at = t.respond(answer{200, "OK", "", "", nil}, len(t.nodes)-1, 0, at)
+	_, d.at = t.respond(answer{200, "OK", "", "", nil}, len(t.nodes)-1, at)
 }
 
 // hunt rings one phone after the other.

@@ -115,7 +115,7 @@ func (b *binding) request(expires uint32) {
 
 func (b *binding) respond(a answer) int64 {
 	t := b.last
-	wire, arrived := t.respond(a, len(t.nodes)-1, 0, b.at)
+	wire, arrived := t.respond(a, len(t.nodes)-1, b.at)
 	b.at = arrived + b.g.between(time.Millisecond, 20*time.Millisecond)
 	b.r.Status = a.status
 	return wire

@@ -332,7 +332,7 @@ func (d *talk) ping() {
 	t := d.g.newTransaction(d.c, l, message{method: "OPTIONS", cseq: 1, from: l.caller, to: l.callee, fromTag: l.fromTag, target: l.target}, l.nodes)
 	d.c.try(d.at)
 	d.at = t.request(d.at)
-	wire, arrived := t.respond(answer{200, "OK", "t" + d.g.id(), "", nil}, len(t.nodes)-1, 0, d.at)
+	wire, arrived := t.respond(answer{200, "OK", "t" + d.g.id(), "", nil}, len(t.nodes)-1, d.at)
 	d.c.told(200, wire)
 	d.c.FinalStatus, d.c.Answer, d.c.Outcome, d.at = 200, wire, "answered", arrived
 }

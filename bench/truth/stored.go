@@ -20,7 +20,7 @@ const callsSQL = `SELECT call_ids, toString(method) AS method,
     concat(replaceOne(toString(src_ip), '::ffff:', ''), ':', toString(src_port)) AS src, concat(replaceOne(toString(dst_ip), '::ffff:', ''), ':', toString(dst_port)) AS dst,
     concat(replaceOne(toString(last_src_ip), '::ffff:', ''), ':', toString(last_src_port)) AS last_src,
     concat(replaceOne(toString(last_dst_ip), '::ffff:', ''), ':', toString(last_dst_port)) AS last_dst,
-    messages, retransmissions, hops, pdd_ms, srd_ms, sdd_ms, duration_s, loss_percent, jitter_ms
+    messages, retransmissions, hops, pdd_ms, srd_ms, sdd_ms, duration_s, loss_percent, jitter_ms, caller_loss_percent, callee_loss_percent
 FROM calls WHERE start >= fromUnixTimestamp64Micro({from:Int64}) AND start <= fromUnixTimestamp64Micro({to:Int64})
 FORMAT JSONEachRow`
 

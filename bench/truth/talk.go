@@ -135,7 +135,7 @@ func (d *talk) inviteOn(i int, headers ...string) *transaction {
 func (d *talk) up(status int, reason, sdp string, headers ...string) {
 	for i := len(d.invites) - 1; i >= 0; i-- {
 		t := d.invites[i]
-		wire, arrived := t.respond(answer{status, reason, d.tags[i], sdp, headers}, len(t.nodes)-1, 0, d.at)
+		wire, arrived := t.respond(answer{status, reason, d.tags[i], sdp, headers}, len(t.nodes)-1, d.at)
 		if i == 0 {
 			d.c.told(status, wire)
 			if status >= 200 {
@@ -234,7 +234,7 @@ func (d *talk) within(method string, fromCaller bool, status int, reason string,
 			a.toTag = t.message.toTag
 			wire, arrived = t.refuse(a, len(t.nodes)-1, 0, d.at)
 		} else {
-			wire, arrived = t.respond(a, len(t.nodes)-1, 0, d.at)
+			wire, arrived = t.respond(a, len(t.nodes)-1, d.at)
 		}
 		if legs[n] == 0 {
 			first, answered = t, wire

@@ -67,10 +67,10 @@ type answer struct {
 	headers []string
 }
 
-// respond sends a response from node n back to node to, and returns when it was
+// respond sends a response from node n back to the first, and returns when it was
 // on the last hop, and when it arrived.
-func (t *transaction) respond(a answer, n, to int, at int64) (wire, arrived int64) {
-	for hop := n - 1; hop >= to; hop-- {
+func (t *transaction) respond(a answer, n int, at int64) (wire, arrived int64) {
+	for hop := n - 1; hop >= 0; hop-- {
 		wire = at
 		t.respondOn(hop, a, at, false)
 		at += t.g.hopTime()

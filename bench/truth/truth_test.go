@@ -65,7 +65,7 @@ func got(list []calls.Call) []truth.Got {
 			LastSeen: c.LastSeen, Outcome: string(c.Outcome), FinalStatus: int(c.FinalStatus), ReleasedBy: c.ReleasedBy, Q850: int(c.Q850),
 			FromUser: c.FromUser, ToUser: c.ToUser, RuriUser: c.RuriUser, Src: c.Src.String(), Dst: c.Dst.String(), LastSrc: c.LastSrc.String(), LastDst: c.LastDst.String(),
 			Messages: c.Messages, Retransmissions: c.Retransmissions, Hops: c.Hops, PDDMs: c.PDDMs, SRDMs: c.SRDMs, SDDMs: c.SDDMs, DurationS: c.DurationS,
-			LossPercent: c.LossPercent, JitterMs: c.JitterMs,
+			LossPercent: c.LossPercent, JitterMs: c.JitterMs, CallerLossPercent: c.Caller.LossPercent, CalleeLossPercent: c.Callee.LossPercent,
 		})
 	}
 	return out

@@ -88,3 +88,24 @@ func TestCallsOfCaptures(t *testing.T) {
 		})
 	}
 }
+
+// TestDirectionsOfCaptures: of calls through rtpengine, which puts its own
+// address into every SDP, both ends' reports are told apart: where the phones'
+// are seen, and where the proxy's copies are seen as well.
+func TestDirectionsOfCaptures(t *testing.T) {
+	for _, capture := range []string{"rtpengine-kamailio-hep3-udp-call-with-rtcp-a", "captagent-hep3-udp-live-sip-rtcp-a", "heplify-hep3-udp-sip-rtcp-a"} {
+		found := 0
+		for _, c := range assemble(callstest.Capture(t, capture)) {
+			if c.Method != "INVITE" {
+				continue
+			}
+			found++
+			if c.Caller.JitterMs == nil || c.Callee.JitterMs == nil {
+				t.Errorf("%s: caller %v, callee %v", capture, c.Caller.JitterMs, c.Callee.JitterMs)
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d calls", capture, found)
+		}
+	}
+}

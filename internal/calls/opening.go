@@ -1,28 +1,9 @@
 package calls
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 )
-
-// transaction is one attempt on one hop to open a leg (RFC 3261 section 17): the
-// request, sent again or not, and the responses to it. Capture may have missed
-// any of them.
-type transaction struct {
-	cseq, fromTag, branch uint32
-	// client sent the request, server received it.
-	client, server uint32
-	// requests and responses in order of time.
-	requests, responses []Event
-}
-
-func (t *transaction) first() Event {
-	if len(t.requests) > 0 {
-		return t.requests[0]
-	}
-	return t.responses[0]
-}
 
 // opening is how a leg was opened: its events, of these the transactions that
 // could have opened it, and which of them its caller began.
@@ -105,35 +86,6 @@ func newOpening(leg *Leg) *opening {
 	return o
 }
 
-// distinct puts events in order and leaves out what came twice. The order is
-// total, so that it does not depend on how the events came.
-func distinct(events []Event) []Event {
-	inOrder := true
-	for i := 1; i < len(events) && inOrder; i++ {
-		inOrder = compareEvents(events[i-1], events[i]) < 0
-	}
-	if inOrder {
-		return events
-	}
-	out := slices.Clone(events)
-	slices.SortFunc(out, compareEvents)
-	return slices.Compact(out)
-}
-
-func compareEvents(a, b Event) int {
-	if a.Time != b.Time {
-		return cmp.Compare(a.Time, b.Time)
-	}
-	if c := cmp.Compare(a.CSeq, b.CSeq); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.Status, b.Status); c != 0 {
-		return c
-	}
-	return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Src, b.Src), cmp.Compare(a.Dst, b.Dst),
-		cmp.Compare(a.FromTag, b.FromTag), cmp.Compare(a.ToTag, b.ToTag), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.SDP, b.SDP), cmp.Compare(a.Expires, b.Expires))
-}
-
 // requests lists the requests that could have opened the leg: those without a To
 // tag, and INVITEs that repeat one after a failure and wrongly keep the tag that
 // the failure gave (RFC 3261 section 8.1.3.5 makes it a new request).
@@ -205,108 +157,6 @@ func (o *opening) withinDialog(opening []Event, m Method) []dialogRequest {
 		}
 	}
 	return out
-}
-
-// transactionsOf gathers the transactions that the requests began, and those of
-// which only responses were seen.
-func (o *opening) transactionsOf(requests []Event) []*transaction {
-	var out []*transaction
-	index := transactionIndex{}
-	find := func(e Event, client, server uint32) *transaction {
-		t := index.find(out, transactionKey{e.CSeq, e.FromTag, e.Branch, client})
-		if t == nil {
-			t = &transaction{cseq: e.CSeq, fromTag: e.FromTag, branch: e.Branch, client: client, server: server}
-			out = append(out, t)
-			index.add(out)
-		}
-		return t
-	}
-	for _, e := range requests {
-		if e.Method == o.method {
-			t := find(e, e.Src, e.Dst)
-			t.requests = append(t.requests, e)
-		}
-	}
-	if neverOpens(o.method) && len(requests) == 0 {
-		// Only the end of a dialog was seen: how that fared is all there is to tell.
-		for _, e := range o.events {
-			if e.Method == o.method && e.Status == 0 {
-				t := find(e, e.Src, e.Dst)
-				t.requests = append(t.requests, e)
-			}
-		}
-	}
-	within := o.withinDialog(requests, o.method)
-	responses := func(inside bool) {
-		for _, e := range o.events {
-			if e.Method == o.method && e.Status > 0 && slices.Contains(within, dialogRequest{e.CSeq, e.FromTag}) == inside {
-				t := find(e, e.Dst, e.Src)
-				t.responses = append(t.responses, e)
-				o.seen = o.seen || !inside && !neverOpens(o.method)
-			}
-		}
-	}
-	responses(false)
-	if len(out) == 0 || neverOpens(o.method) {
-		responses(true) // what was seen first of a dialog stands for its opening
-	}
-	slices.SortFunc(out, func(a, b *transaction) int { return compareEvents(a.first(), b.first()) })
-	return out
-}
-
-// transactionKey names a transaction: by its branch, which is of its hop, or
-// without one (a sender of RFC 2543, or one that leaves the Via out of what it
-// reports) by its client.
-type transactionKey struct{ cseq, fromTag, branch, client uint32 }
-
-func (k transactionKey) names(t *transaction) bool {
-	return t.cseq == k.cseq && t.fromTag == k.fromTag && (k.branch != 0 && t.branch == k.branch || k.branch == 0 && t.client == k.client)
-}
-
-// transactionIndex finds transactions: most legs have a handful, but some that
-// register for months have thousands.
-type transactionIndex struct {
-	byBranch, byClient map[transactionKey]*transaction
-}
-
-const manyTransactions = 32
-
-func (x *transactionIndex) find(list []*transaction, k transactionKey) *transaction {
-	if len(list) < manyTransactions {
-		for _, t := range list {
-			if k.names(t) {
-				return t
-			}
-		}
-		return nil
-	}
-	if k.branch != 0 {
-		k.client = 0
-		return x.byBranch[k]
-	}
-	return x.byClient[k]
-}
-
-// add takes the last transaction of the list.
-func (x *transactionIndex) add(list []*transaction) {
-	if len(list) < manyTransactions {
-		return
-	}
-	if x.byBranch == nil {
-		x.byBranch, x.byClient = map[transactionKey]*transaction{}, map[transactionKey]*transaction{}
-		for _, t := range list {
-			x.put(t)
-		}
-		return
-	}
-	x.put(list[len(list)-1])
-}
-
-func (x *transactionIndex) put(t *transaction) {
-	x.byBranch[transactionKey{t.cseq, t.fromTag, t.branch, 0}] = t
-	if k := (transactionKey{t.cseq, t.fromTag, 0, t.client}); x.byClient[k] == nil {
-		x.byClient[k] = t
-	}
 }
 
 // roots lists the transactions whose client received none of the others: what
@@ -389,37 +239,6 @@ func (o *opening) told() []Event {
 	return out
 }
 
-// retransmissions counts the messages that the same sender had sent before, as
-// each agent saw them: what several agents report is one message.
-func retransmissions(events []Event) uint64 {
-	n := uint64(0)
-	if len(events) <= 64 {
-		for i := range events {
-			for j := range i {
-				if sameMessage(&events[i], &events[j]) {
-					n++
-					break
-				}
-			}
-		}
-		return n
-	}
-	seen := make(map[Event]bool, len(events))
-	for _, e := range events {
-		e.Time, e.Expires = 0, 0
-		if seen[e] {
-			n++
-		}
-		seen[e] = true
-	}
-	return n
-}
-
-func sameMessage(a, b *Event) bool {
-	return a.Branch == b.Branch && a.Status == b.Status && a.Src == b.Src && a.Agent == b.Agent && a.Method == b.Method && a.CSeq == b.CSeq &&
-		a.Dst == b.Dst && a.FromTag == b.FromTag && a.ToTag == b.ToTag && a.SDP == b.SDP
-}
-
 // hop is a pair of addresses, by their hashes.
 type hop struct{ src, dst uint32 }
 
@@ -464,8 +283,4 @@ func (o *opening) lastHop() *transaction {
 		last = o.transactions[len(o.transactions)-1]
 	}
 	return last
-}
-
-func (t *transaction) isAnswered() bool {
-	return slices.ContainsFunc(t.responses, func(e Event) bool { return e.Status >= 200 && e.Status < 300 })
 }

@@ -37,21 +37,20 @@ func (q *Quality) reception() Reception {
 // quality sums up what was reported of the call's media.
 func (a *assembly) quality() {
 	c := &a.call
-	// The caller's media address is in the first leg's offer, the callee's in the
-	// last leg's answer.
-	caller := mediaAddress(a.legs[0].Offered)
-	callee := mediaAddress(a.legs[len(a.legs)-1].Answered)
-	for i := len(a.legs) - 2; i >= 0 && !callee.IsValid(); i-- {
-		callee = mediaAddress(a.legs[i].Answered)
+	reports := inOrderOfReporter(a.legs)
+	if len(reports) == 0 {
+		return
 	}
+	caller, callee := a.announced()
 	var all, byCaller, byCallee Quality
-	for _, q := range inOrderOfReporter(a.legs) {
-		all.add(&q)
+	for i := range reports {
+		q := &reports[i]
+		all.add(q)
 		switch reporter(q.From, caller, callee) {
 		case ByCaller:
-			byCaller.add(&q)
+			byCaller.add(q)
 		case ByCallee:
-			byCallee.add(&q)
+			byCallee.add(q)
 		}
 	}
 	if all.MOSCount > 0 {
@@ -62,40 +61,78 @@ func (a *assembly) quality() {
 	c.Caller, c.Callee = byCaller.reception(), byCallee.reception()
 }
 
-// reporter tells which end sent a report: RTCP comes from the port of the media
-// or the one above it (RFC 3550 section 11). Ports changed on the way leave the
-// host, if it is of one end only.
-func reporter(from, caller, callee netip.AddrPort) string {
-	sends := func(end netip.AddrPort) bool {
-		return end.IsValid() && from.Addr() == end.Addr() && (from.Port() == end.Port() || from.Port() == end.Port()+1)
+// announced lists the media addresses of each side of the call. On every leg and
+// hop, what the caller's side announces stands for the caller, even where a media
+// proxy has put its own address there.
+func (a *assembly) announced() (caller, callee []netip.AddrPort) {
+	for i := range a.legs {
+		l, o := &a.legs[i], a.openings[i]
+		if len(l.SDPs) == 0 {
+			caller, callee = addMedia(caller, l.Offered), addMedia(callee, l.Answered)
+			continue
+		}
+		for _, e := range o.events {
+			speaker := e.FromTag
+			if e.Status > 0 {
+				speaker = e.ToTag
+			}
+			switch {
+			case e.SDP == 0:
+			case speaker == o.callerTag:
+				caller = addMedia(caller, l.SDPs[e.SDP])
+			default:
+				callee = addMedia(callee, l.SDPs[e.SDP])
+			}
+		}
 	}
-	switch {
-	case !from.IsValid():
-	case sends(caller):
-		return ByCaller
-	case sends(callee):
+	return caller, callee
+}
+
+// reporter tells which side sent a report: RTCP comes from the port of the media
+// or the one above it (RFC 3550 section 11). Ports changed on the way leave the
+// host, if it is of one side only.
+func reporter(from netip.AddrPort, caller, callee []netip.AddrPort) string {
+	sends := func(end netip.AddrPort) bool {
+		return from.Addr() == end.Addr() && (from.Port() == end.Port() || from.Port() == end.Port()+1)
+	}
+	isHost := func(end netip.AddrPort) bool { return from.Addr() == end.Addr() }
+	for _, is := range []func(netip.AddrPort) bool{sends, isHost} {
+		mine, other := slices.ContainsFunc(caller, is), slices.ContainsFunc(callee, is)
+		switch {
+		case mine && other:
+			return ""
+		case mine:
+			return ByCaller
+		case other:
+			return ByCallee
+		}
+	}
+	switch { // one side's description was missed, or there was none
+	case len(callee) == 0 && len(caller) > 0:
 		return ByCallee
-	case caller.Addr() == callee.Addr():
-	case from.Addr() == caller.Addr():
+	case len(caller) == 0 && len(callee) > 0:
 		return ByCaller
-	case from.Addr() == callee.Addr():
-		return ByCallee
 	}
 	return ""
 }
 
-// mediaAddress is where the main stream of an SDP summary wants its packets.
-func mediaAddress(summary string) netip.AddrPort {
-	main, _, _ := strings.Cut(summary, ", ")
-	words := strings.Split(main, " ")
-	if len(words) < 2 {
-		return netip.AddrPort{}
+// addMedia adds the addresses of an SDP summary: "audio 10.0.0.1:20000 PCMU
+// sendrecv, video 10.0.0.1:20002".
+func addMedia(to []netip.AddrPort, summary string) []netip.AddrPort {
+	for stream := range strings.SplitSeq(summary, ", ") {
+		words := strings.SplitN(stream, " ", 3)
+		if len(words) < 2 {
+			continue
+		}
+		a, err := netip.ParseAddrPort(words[1])
+		if err != nil || a.Port() == 0 {
+			continue
+		}
+		if a = unmapped(a); !slices.Contains(to, a) {
+			to = append(to, a)
+		}
 	}
-	a, err := netip.ParseAddrPort(words[1])
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	return to
 }
 
 // inOrderOfReporter lists the sums of all legs in a fixed order: sums of floating

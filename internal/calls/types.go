@@ -105,6 +105,10 @@ type Leg struct {
 	// Offered and Answered are the last SDP summaries of requests and responses,
 	// as in column sdp of table sip.
 	Offered, Answered string
+	// SDPs are its SDP summaries by the hash that events have: who announced which
+	// address tells the directions of media apart. Without them Offered and
+	// Answered do, less well.
+	SDPs map[uint32]string
 	// UserAgents are its User-Agent and Server headers; Nodes the capture agents.
 	UserAgents, Nodes []string
 	// MediaAddresses are the addresses its SDP announced, as "ip:port".

@@ -200,7 +200,7 @@ func Legs(rows []Row) []calls.Leg {
 		k := key{r.Tenant, id}
 		g := byKey[k]
 		if g == nil {
-			g = &gathered{leg: calls.Leg{Tenant: r.Tenant, CallID: id, Addresses: map[uint32]netip.AddrPort{}, Reasons: map[uint16]string{}}}
+			g = &gathered{leg: calls.Leg{Tenant: r.Tenant, CallID: id, Addresses: map[uint32]netip.AddrPort{}, Reasons: map[uint16]string{}, SDPs: map[uint32]string{}}}
 			byKey[k] = g
 			order = append(order, g)
 		}
@@ -254,6 +254,9 @@ func (g *gathered) add(r *Row) {
 	}
 	if r.Q850 != 0 && later(r, &g.q850) {
 		l.Q850 = r.Q850
+	}
+	if r.SDP != "" {
+		l.SDPs[r.Event.SDP] = r.SDP
 	}
 	if r.SDP != "" && r.Event.Status == 0 && later(r, &g.offered) {
 		l.Offered = r.SDP
