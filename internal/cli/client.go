@@ -195,31 +195,37 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, into any) (
 
 // fetch asks for a path, which is already escaped, and returns the answer.
 func (c *Client) fetch(ctx context.Context, path string, q url.Values, accept string) ([]byte, error) {
+	body, _, err := c.fetchWithHeader(ctx, path, q, accept)
+	return body, err
+}
+
+// fetchWithHeader is fetch with the answer's header.
+func (c *Client) fetchWithHeader(ctx context.Context, path string, q url.Values, accept string) ([]byte, http.Header, error) {
 	address := c.base.String() + path
 	if len(q) > 0 {
 		address += "?" + q.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", "heplake")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		return nil, nil, c.unreachable(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, c.unreachable(ctx, err)
+		return nil, nil, c.unreachable(ctx, err)
 	case len(body) > maxAnswer:
-		return nil, fmt.Errorf("the answer is larger than %d MiB; ask for less", maxAnswer>>20)
+		return nil, nil, fmt.Errorf("the answer is larger than %d MiB; ask for less", maxAnswer>>20)
 	case resp.StatusCode != http.StatusOK:
-		return nil, readProblem(resp, body)
+		return nil, nil, readProblem(resp, body)
 	}
-	return body, nil
+	return body, resp.Header, nil
 }
 
 // unreachable says in one line why there was no answer.

@@ -7,6 +7,7 @@ declare -A package=(
   [kamailio]=kamailio
   [sipp]=sip-tester
   [rtpengine]=rtpengine-daemon
+  [sngrep]=sngrep
   [tmux]=tmux
   [tshark]=tshark
 )
