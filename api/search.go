@@ -158,7 +158,8 @@ func badJSON(err error) error {
 
 func searchFromQuery(r *http.Request, now time.Time) (query.CallsRequest, error) {
 	p := newParams(r.URL, now)
-	req := query.CallsRequest{From: p.time("from"), To: p.time("to"), Limit: p.count("limit", query.MaxCalls)}
+	zone := p.timeZone()
+	req := query.CallsRequest{From: p.time("from"), To: p.time("to"), Zone: zone, Limit: p.count("limit", query.MaxCalls)}
 	or := p.flag("orlogic", false)
 	var conditions []condition
 	if f := p.text("filter"); f != "" {
@@ -169,7 +170,7 @@ func searchFromQuery(r *http.Request, now time.Time) (query.CallsRequest, error)
 	}
 	for _, name := range sortedKeys(p.values) {
 		switch name {
-		case "from", "to", "limit", "orlogic", "filter":
+		case "from", "to", "tz", "limit", "orlogic", "filter":
 			continue
 		}
 		c, err := fieldCondition(name, name, p.values[name])

@@ -113,6 +113,7 @@ type arrow struct {
 // transaction answers GET /api/v3/call/transaction/{callid}.
 func (s *server) transaction(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	_ = p.timeZone()
 	req := query.FlowRequest{From: p.time("from"), To: p.time("to"), MaxMessages: p.count("limit", query.MaxFlowMessages), Media: true, Events: true}
 	if err := p.check(); err != nil {
 		return err

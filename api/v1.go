@@ -21,8 +21,9 @@ const (
 // calls answers GET /api/v1/calls with a query.CallsResult.
 func (s *server) calls(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	zone := p.timeZone()
 	req := query.CallsRequest{
-		Filter: p.text("filter"), From: p.time("from"), To: p.time("to"),
+		Filter: p.text("filter"), From: p.time("from"), To: p.time("to"), Zone: zone,
 		Limit: p.count("limit", query.MaxCalls), Oldest: p.flag("oldest", false),
 	}
 	if err := p.check(); err != nil {
@@ -38,6 +39,7 @@ func (s *server) calls(w http.ResponseWriter, r *http.Request) error {
 // flow answers GET /api/v1/flow/{callid} with a query.Flow, or a drawing of it.
 func (s *server) flow(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	_ = p.timeZone()
 	req := query.FlowRequest{
 		From: p.time("from"), To: p.time("to"), MaxMessages: p.count("limit", query.MaxFlowMessages),
 		Media: p.flag("media", true), Events: p.flag("events", true),
@@ -99,6 +101,7 @@ func (s *server) askFlow(ctx context.Context, id string, req query.FlowRequest) 
 // quality answers with a query.Quality.
 func (s *server) quality(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	_ = p.timeZone()
 	req := query.QualityRequest{ID: r.PathValue("callid"), From: p.time("from"), To: p.time("to")}
 	if err := p.check(); err != nil {
 		return err
@@ -135,8 +138,9 @@ type seriesAnswer struct {
 // series answers GET /api/v1/series.
 func (s *server) series(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	zone := p.timeZone()
 	req := query.SeriesRequest{
-		Metric: p.text("metric"), GroupBy: p.list("group_by"), Filter: p.text("filter"),
+		Metric: p.text("metric"), GroupBy: p.list("group_by"), Filter: p.text("filter"), Zone: zone,
 		From: p.time("from"), To: p.time("to"), Step: p.duration("step"), Limit: p.count("limit", query.MaxSeries),
 	}
 	if err := p.check(); err != nil {

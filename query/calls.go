@@ -28,6 +28,8 @@ type CallsRequest struct {
 	// zero From is a day before To.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+	// Zone is where times in Filter are that name no zone; nil is UTC.
+	Zone *time.Location `json:"-"`
 	// Limit is how many calls to return: DefaultCalls when 0, MaxCalls at most.
 	Limit int `json:"limit"`
 	// Oldest returns the oldest calls of the window, oldest first, instead of
@@ -65,6 +67,7 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 		r.Limit = DefaultCalls
 	}
 	search := &callSearch{store: s, request: r, window: w, left: w, seen: map[node]bool{}, computed: map[node]bool{}, until: time.Now().Add(s.maxTime)}
+	search.params.Zone = r.Zone
 	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
 		return CallsResult{}, err
 	}

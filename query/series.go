@@ -35,6 +35,8 @@ type SeriesRequest struct {
 	// an hour before To.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+	// Zone is where times in Filter are that name no zone; nil is UTC.
+	Zone *time.Location `json:"-"`
 	// Step is the width of a bucket, in whole seconds; chosen to give at most
 	// some hundred buckets when 0. Buckets start at multiples of Step since the
 	// epoch; the first and the last count only what lies in the window.
@@ -199,6 +201,7 @@ func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
 	if err := q.grid(r.Step); err != nil {
 		return nil, err
 	}
+	q.params.Zone = r.Zone
 	condition, err := q.metric.target.Compile(r.Filter, &q.params)
 	if err != nil {
 		return nil, err
