@@ -140,12 +140,14 @@ func (tm *tmux) gone(unwanted string) {
 // TestTUI goes through the application in a real terminal, with real captures.
 func TestTUI(t *testing.T) {
 	l := serve(t, t.TempDir())
-	for _, name := range []string{"kamailio-hep3-udp-sip-failures-a", "kamailio-hep3-two-legs-topoh-xcid-a", "rtpengine-kamailio-hep3-udp-call-with-rtcp-a", "opensips-hep3-udp-sip-xlog-a"} {
+	// Two captures that have no parties in common at the same time: calls between
+	// the same two could be legs of one.
+	for _, name := range []string{"kamailio-hep3-udp-sip-failures-a", "kamailio-hep3-two-legs-topoh-xcid-a"} {
 		l.must("replay", captures.Path(name+".pcap"), "--to", l.addr["hep_udp"], "--now")
 	}
 	eventually(t, "the calls are found", func() (bool, string) {
-		s := l.cli("search", "call_id in (1-16207@127.0.0.1, c5b45d0d88c546cc, 1-15168@127.0.0.1, 1-15777@127.0.0.1)", "-o", "csv")
-		return strings.Count(s.out, "\r\n") == 5, s.out
+		s := l.cli("search", "call_id in (1-16207@127.0.0.1, 1-15168@127.0.0.1)", "-o", "csv")
+		return strings.Count(s.out, "\r\n") == 3, s.out
 	})
 	tm := l.runIn(100, 30, "tui", "method = INVITE", "--since", "3h")
 	tm.until("filter: method = INVITE", "START▼", "live", "1-16207@127.0.0.1")
@@ -214,6 +216,17 @@ func TestTUI(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || bytes.Count(b, []byte("Call-ID: ")) != 28 {
 		t.Errorf("%v: %d messages in\n%s", err, bytes.Count(b, []byte("Call-ID: ")), b)
+	}
+
+	path = filepath.Join(t.TempDir(), "call.pcap")
+	tm.keys("F2")
+	tm.until("save to")
+	tm.keys("C-u")
+	tm.text(path)
+	tm.keys("Enter")
+	tm.until("call.pcap, ")
+	if b, err := os.ReadFile(path); err != nil || !bytes.Contains(b, []byte("Call-ID: 1-16207@127.0.0.1")) {
+		t.Errorf("%v: %d bytes that are not the call's", err, len(b))
 	}
 
 	// Help, and out; the terminal is as it was.

@@ -18,12 +18,12 @@ import (
 
 // saveFormats are what a call is saved as, by the end of the file's name.
 var saveFormats = map[string]string{
-	".pcap": "pcap", ".pcapng": "pcapng", ".txt": "text", ".json": "json", ".svg": "svg", ".html": "html", ".xml": "sipp",
+	".pcap": "pcap", ".pcapng": "pcapng", ".txt": "text", ".json": "json", ".svg": "svg", ".html": "html", ".tar": "sipp",
 }
 
 // askSave asks for a file to save a call to.
 func askSave(a *app, id string) tea.Cmd {
-	return a.ask("save to (.pcap .pcapng .txt .json .svg):", fileName(id)+".pcap", func(path string) tea.Cmd {
+	return a.ask("save to (.pcap .pcapng .txt .json .svg .html .tar):", fileName(id)+".pcap", func(path string) tea.Cmd {
 		path = strings.TrimSpace(path)
 		if path == "" {
 			return nil
@@ -35,13 +35,13 @@ func askSave(a *app, id string) tea.Cmd {
 		}
 		format := saveFormats[strings.ToLower(filepath.Ext(path))]
 		if format == "" {
-			a.complain(fmt.Errorf("%s: the name says the format; it ends in .pcap, .pcapng, .txt, .json, .svg, .html or .xml (SIPp)", path))
+			a.complain(fmt.Errorf("%s: the name says the format; it ends in .pcap, .pcapng, .txt, .json, .svg, .html or .tar (SIPp scenarios)", path))
 			return nil
 		}
 		a.say("saving …")
-		ctx, client, display := a.ctx, a.o.Client, a.o.Display
+		ctx, client := a.ctx, a.o.Client
 		return func() tea.Msg {
-			n, err := save(ctx, client, display, id, format, path)
+			n, err := save(ctx, client, id, format, path)
 			if err != nil {
 				return told{err: err}
 			}
@@ -51,14 +51,14 @@ func askSave(a *app, id string) tea.Cmd {
 }
 
 // save writes a call to a new file; one that is there is not touched.
-func save(ctx context.Context, client *cli.Client, d cli.Display, id, format, path string) (int64, error) {
+func save(ctx context.Context, client *cli.Client, id, format, path string) (int64, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return 0, fmt.Errorf("%s is there already: give another name", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
 	var b bytes.Buffer
-	if err := export(ctx, client, d, id, format, &b); err != nil {
+	if err := client.Download(ctx, id, format, &b); err != nil {
 		return 0, err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // calls are nobody else's business
@@ -70,19 +70,6 @@ func save(ctx context.Context, client *cli.Client, d cli.Display, id, format, pa
 		err = cerr
 	}
 	return n, err
-}
-
-// export fetches a call in a format. What the API's other answers make as well
-// is made of these.
-func export(ctx context.Context, client *cli.Client, d cli.Display, id, format string, b *bytes.Buffer) error {
-	d.Out, d.Err, d.Width, d.Color = b, nil, 120, false
-	switch format {
-	case "text":
-		return cli.Flow(ctx, d, cli.FlowOptions{Client: client, CallID: id, Raw: true})
-	case "json", "svg":
-		return cli.Flow(ctx, d, cli.FlowOptions{Client: client, CallID: id, Format: format})
-	}
-	return client.Download(ctx, id, format, b)
 }
 
 // fileName is a Call-ID as the name of a file.

@@ -75,8 +75,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem(404, `{"status":404,"title":"Not found"}`)
 		return
 	}
-	if strings.HasSuffix(r.URL.Path, "/pcap") {
-		_, _ = io.WriteString(w, "pcap of "+strings.Split(r.URL.Path, "/")[5])
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/api/v3/export/call/"); ok && !strings.HasSuffix(rest, "/html") {
+		id, format, _ := strings.Cut(rest, "/")
+		_, _ = io.WriteString(w, format+" of "+id)
 		return
 	}
 	if r.URL.Path != "/api/v1/calls" {
@@ -518,7 +519,7 @@ func TestSave(t *testing.T) {
 	tm := start(t, s, Options{Limit: 100, Paused: true}, 140, 24)
 	tm.until("4 calls")
 	id := tm.selected()
-	for name, want := range map[string]string{"a.pcap": "pcap of " + id, "a.txt": "Via:", "a.json": `"correlation_id"`, "a.svg": "<svg"} {
+	for name, want := range map[string]string{"a.pcap": "pcap of " + id, "a.txt": "text of " + id, "A.PcapNG": "pcapng of " + id, "a.tar": "sipp of " + id} {
 		path := filepath.Join(dir, name)
 		tm.keys("f2")
 		tm.until("save to")
