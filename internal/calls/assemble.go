@@ -19,7 +19,7 @@ func Assemble(g Group, now time.Time) Call {
 	}
 	legs := slices.Clone(g.Legs)
 	for i := range legs {
-		legs[i].opened = openingOf(&legs[i])
+		openingOf(&legs[i])
 	}
 	legs = inOrder(legs)
 	openings := make([]*opening, len(legs))

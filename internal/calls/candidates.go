@@ -19,9 +19,10 @@ type Keys struct {
 }
 
 // CandidateKeys are the keys of a leg, sorted. GroupLegs gives for a leg what it
-// would give for all legs there are when it is given, besides the leg, those
-// that share a key with it, and those that share one with these, until there is
-// no other.
+// would give for all legs there are when it is given, besides the leg, those that
+// share a key with it, those that share one with these, and so on. Of common ids
+// every step matters; of Near two do, unless so many calls of the same numbers
+// begin within the window that each depends on the one before.
 func CandidateKeys(l *Leg, o LinkOptions) Keys {
 	o = o.withDefaults()
 	k := Keys{IDs: idsOf(l)}

@@ -64,8 +64,8 @@ type Group struct {
 // different tenants have nothing in common. There is at most one leg for each
 // tenant and Call-ID in legs.
 //
-// What is one call depends on the set of legs alone. The legs returned are for
-// Assemble and must not be changed. Whoever groups some of all
+// What is one call depends on the set of legs alone. The events of the legs
+// returned must not be changed before Assemble has seen them. Whoever groups some of all
 // legs gives each of them together with those that CandidateKeys names.
 func GroupLegs(legs []Leg, o LinkOptions) []Group {
 	o = o.withDefaults()
@@ -81,7 +81,7 @@ func GroupLegs(legs []Leg, o LinkOptions) []Group {
 		g.join(l)
 	}
 	for i := range g.legs {
-		g.legs[i].opened = newOpening(&g.legs[i])
+		openingOf(&g.legs[i])
 	}
 	if o.Heuristics {
 		for _, l := range g.byEvidence() {

@@ -9,6 +9,7 @@ import (
 // could have opened it, and which of them its caller began.
 type opening struct {
 	leg    *Leg
+	of     []Event // the leg's events as they were
 	events []Event // distinct, in order
 	method Method
 	// seen says that the opening was seen, by its request or by responses to it.
@@ -25,15 +26,16 @@ type opening struct {
 	came           *fate // see fate
 }
 
-// openingOf is how a leg was opened, found out once.
+// openingOf is how a leg was opened, found out once for the same events.
 func openingOf(leg *Leg) *opening {
-	if leg.opened != nil {
-		return leg.opened
+	if o := leg.opened; o != nil && len(o.of) == len(leg.Events) && (len(o.of) == 0 || &o.of[0] == &leg.Events[0]) {
+		return o
 	}
-	return newOpening(leg)
+	leg.opened = newOpening(leg)
+	return leg.opened
 }
 
-// never opens reports the methods that open no leg.
+// neverOpens reports the methods that open no leg.
 func neverOpens(m Method) bool { return m == Ack || m == Bye || m == Cancel || m == Prack }
 
 // dialogRequest tells requests of one dialog side apart.
@@ -41,7 +43,7 @@ type dialogRequest struct{ cseq, fromTag uint32 }
 
 // newOpening finds out how a leg was opened.
 func newOpening(leg *Leg) *opening {
-	o := &opening{leg: leg, events: distinct(leg.Events)}
+	o := &opening{leg: leg, of: leg.Events, events: distinct(leg.Events)}
 	requests := o.requests()
 	o.method = o.openedBy(requests)
 	o.seen = len(requests) > 0

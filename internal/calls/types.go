@@ -116,7 +116,7 @@ type Leg struct {
 	// Quality has the sums of its quality reports by who sent them, in any order.
 	Quality []Quality
 
-	// opened is what GroupLegs found out of Events, for Assemble.
+	// opened is what was found out of Events; see openingOf.
 	opened *opening
 }
 
