@@ -198,6 +198,29 @@ func TestSearchFormats(t *testing.T) {
 	}
 }
 
+// Times of the filter are in the zone of what is shown.
+func TestFilterZone(t *testing.T) {
+	a, c := serve(t, map[string]http.HandlerFunc{"/api/v1/calls": reply(map[string]any{"calls": realCalls(t), "truncated": false})})
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip("no time zone database on this machine")
+	}
+	for _, q := range []struct {
+		zone         *time.Location
+		filter, want string
+	}{
+		{berlin, `time > "2026-11-20 14:30:00"`, "Europe/Berlin"}, {time.UTC, `time > "2026-11-20 14:30:00"`, ""}, {berlin, "method = INVITE", ""},
+		{time.FixedZone("+05:30", 19800), `start > 2026-11-20`, "+05:30"}, {time.Local, `start > 2026-11-20`, time.Now().Format("-07:00")},
+	} {
+		if err := Search(context.Background(), Display{Out: &bytes.Buffer{}, Zone: q.zone}, SearchOptions{Client: c, Filter: q.filter}); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.requests[len(a.requests)-1].Query().Get("tz"); got != q.want {
+			t.Errorf("%s in %v: tz=%q, want %q", q.filter, q.zone, got, q.want)
+		}
+	}
+}
+
 func TestSearchFindsNothing(t *testing.T) {
 	_, c := serve(t, map[string]http.HandlerFunc{"/api/v1/calls": reply(map[string]any{"calls": []query.Call{}, "truncated": false})})
 	for format, lines := range map[string]int{"table": 0, "csv": 1, "json": 4} {

@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
+	"github.com/heplake/heplake/query/export"
 )
 
 // ErrNotFound is wrapped by the errors of questions that were understood and
@@ -74,7 +76,9 @@ func NewClient(address string, timeout time.Duration) (*Client, error) {
 type CallsRequest struct {
 	Filter   string // in the filter language
 	From, To time.Time
-	Limit    int
+	// Zone is where times in Filter are that name no zone; nil is UTC.
+	Zone  *time.Location
+	Limit int
 }
 
 // CallsAnswer is what a search found, newest first. Truncated says that more
@@ -97,6 +101,9 @@ func (c *Client) Calls(ctx context.Context, r CallsRequest) (*CallsAnswer, []byt
 	if !r.To.IsZero() {
 		q.Set("to", r.To.UTC().Format(time.RFC3339Nano))
 	}
+	if zone := zoneName(r.Zone); zone != "" && filterHasTime.MatchString(r.Filter) {
+		q.Set("tz", zone)
+	}
 	if r.Limit > 0 {
 		q.Set("limit", strconv.Itoa(r.Limit))
 	}
@@ -106,6 +113,22 @@ func (c *Client) Calls(ctx context.Context, r CallsRequest) (*CallsAnswer, []byt
 		return nil, nil, fmt.Errorf("search: %w", err)
 	}
 	return &answer, raw, nil
+}
+
+// filterHasTime finds what may be a time in a filter. Others are sent without a
+// zone, so that an API of before zones answers too.
+var filterHasTime = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
+
+// zoneName is a zone as the API takes it: by its name, or where it is this
+// machine's, which has none, by its present offset. "" is UTC.
+func zoneName(zone *time.Location) string {
+	switch {
+	case zone == nil || zone == time.UTC:
+		return ""
+	case zone == time.Local || strings.HasPrefix(zone.String(), "+") || strings.HasPrefix(zone.String(), "-"):
+		return time.Now().In(zone).Format("-07:00")
+	}
+	return zone.String()
 }
 
 // Flow returns the ladder of the call that a Call-ID belongs to, and the answer
@@ -155,21 +178,13 @@ func (c *Client) byCallID(ctx context.Context, what, callID string, q url.Values
 	return raw, nil
 }
 
-// Download writes a call in one of the API's export formats (pcap, pcapng, text,
-// json, sipp, …). An unknown Call-ID is ErrNotFound.
-func (c *Client) Download(ctx context.Context, callID, format string, w io.Writer) error {
-	raw, err := c.fetch(ctx, "/api/v3/export/call/"+escapeSegment(callID)+"/"+url.PathEscape(format), nil, "*/*")
-	var p *problem
-	switch {
-	case errors.As(err, &p) && p.noRoute():
-		return fmt.Errorf("export of %q: this API has no export to %s", callID, format)
-	case errors.As(err, &p) && p.Status == http.StatusNotFound && p.isProblem:
-		return notFound(fmt.Sprintf("no call with Call-ID %q", callID))
-	case err != nil:
-		return fmt.Errorf("export of %q: %w", callID, err)
-	}
-	_, err = w.Write(raw)
-	return err
+// Download returns a call in one of the API's export formats (pcap, pcapng, text,
+// json, sipp, svg, html), and what limit cut it, "" when it is whole. An unknown
+// Call-ID is ErrNotFound.
+func (c *Client) Download(ctx context.Context, callID, format string) (body []byte, cut string, err error) {
+	o := &ExportOptions{Client: c}
+	e, err := o.exportCall(ctx, callID, time.Time{}, export.Format{Name: format})
+	return e.body, e.cut, err
 }
 
 // escapeSegment escapes a Call-ID as one path segment. "." and ".." would be

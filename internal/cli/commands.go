@@ -38,7 +38,7 @@ func Search(ctx context.Context, d Display, o SearchOptions) error {
 		now = time.Now()
 	}
 	now = now.In(d.zone())
-	r := CallsRequest{Filter: o.Filter, Limit: o.Limit}
+	r := CallsRequest{Filter: o.Filter, Zone: d.zone(), Limit: o.Limit}
 	if r.From, err = Since(o.Since, now); err != nil {
 		return err
 	}

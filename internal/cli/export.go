@@ -216,7 +216,7 @@ func (o *ExportOptions) search(d Display) (CallsRequest, error) {
 		now = time.Now()
 	}
 	now = now.In(d.zone())
-	r := CallsRequest{Filter: o.Filter, Limit: o.Limit}
+	r := CallsRequest{Filter: o.Filter, Zone: d.zone(), Limit: o.Limit}
 	var err error
 	if r.From, err = Since(o.Since, now); err != nil {
 		return r, err

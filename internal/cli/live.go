@@ -83,7 +83,7 @@ func live(ctx context.Context, d Display, o SearchOptions, format string, from t
 // look asks once and shows what is new. What may pass, such as a restart of the
 // API, is told on stderr and waited for; but not the first time.
 func (w *watcher) look(ctx context.Context, from, now time.Time, first bool) error {
-	answer, _, err := w.o.Client.Calls(ctx, CallsRequest{Filter: w.o.Filter, From: from, Limit: min(max(w.o.Limit, liveMost), liveMost)})
+	answer, _, err := w.o.Client.Calls(ctx, CallsRequest{Filter: w.o.Filter, From: from, Zone: w.d.zone(), Limit: min(max(w.o.Limit, liveMost), liveMost)})
 	if err == nil {
 		err = w.show(answer.Calls, now)
 	}

@@ -102,7 +102,7 @@ func (l *list) search() tea.Cmd {
 	l.asked++
 	l.cancel, l.askedAt = cancel, time.Now()
 	asked, client := l.asked, l.a.o.Client
-	request := cli.CallsRequest{Filter: l.filter, From: from, To: to, Limit: l.a.o.Limit}
+	request := cli.CallsRequest{Filter: l.filter, From: from, To: to, Zone: zoneOf(l.a.o.Display), Limit: l.a.o.Limit}
 	return func() tea.Msg {
 		answer, _, err := client.Calls(ctx, request)
 		return searched{asked, answer, err}

@@ -1,11 +1,9 @@
 package tui
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,35 +39,36 @@ func askSave(a *app, id string) tea.Cmd {
 		a.say("saving …")
 		ctx, client := a.ctx, a.o.Client
 		return func() tea.Msg {
-			n, err := save(ctx, client, id, format, path)
-			if err != nil {
+			n, cut, err := save(ctx, client, id, format, path)
+			switch {
+			case err != nil:
 				return told{err: err}
+			case cut != "":
+				return told{text: fmt.Sprintf("saved %s, %d bytes; not everything: %s", path, n, cut)}
 			}
 			return told{text: fmt.Sprintf("saved %s, %d bytes", path, n)}
 		}
 	})
 }
 
-// save writes a call to a new file; one that is there is not touched.
-func save(ctx context.Context, client *cli.Client, id, format, path string) (int64, error) {
+// save writes a call to a new file; one that is there is not touched. It returns
+// the number of bytes, and what limit cut the call.
+func save(ctx context.Context, client *cli.Client, id, format, path string) (n int, cut string, err error) {
 	if _, err := os.Lstat(path); err == nil {
-		return 0, fmt.Errorf("%s is there already: give another name", path)
+		return 0, "", fmt.Errorf("%s is there already: give another name", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
+		return 0, "", err
 	}
-	var b bytes.Buffer
-	if err := client.Download(ctx, id, format, &b); err != nil {
-		return 0, err
+	body, cut, err := client.Download(ctx, id, format)
+	if err != nil {
+		return 0, "", err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // calls are nobody else's business
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	n, err := io.Copy(f, &b)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return n, err
+	n, err = f.Write(body)
+	return n, cut, errors.Join(err, f.Close())
 }
 
 // fileName is a Call-ID as the name of a file.
