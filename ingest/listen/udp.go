@@ -21,7 +21,7 @@ type UDPConfig struct {
 }
 
 // UDP receives datagrams on one socket for each sink, all bound to one
-// address; the kernel spreads senders over them.
+// address; the kernel spreads the traffic over them, see steer.go.
 type UDP struct {
 	addr    netip.AddrPort
 	sockets []*udpSocket
@@ -57,6 +57,9 @@ func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
 			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
 		}
 		u.sockets = append(u.sockets, s)
+	}
+	if len(sinks) > 1 {
+		u.steer()
 	}
 	return u, nil
 }

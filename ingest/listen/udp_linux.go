@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -175,6 +176,26 @@ func (s *udpSocket) shut() {
 	s.use(func(fd int) {
 		if unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) == nil {
 			s.drain = shutDrainTime
+		}
+	})
+}
+
+// steer attaches the steering to the group of sockets. Where the kernel refuses,
+// it goes by the sender.
+func (u *UDP) steer() {
+	program, err := bpf.Assemble(steering(len(u.sockets)))
+	if err != nil {
+		slog.Error("udp steering", "error", err) // a mistake in this program
+		return
+	}
+	filter := make([]unix.SockFilter, len(program))
+	for i, op := range program {
+		filter[i] = unix.SockFilter{Code: op.Op, Jt: op.Jt, Jf: op.Jf, K: op.K}
+	}
+	u.sockets[0].use(func(fd int) {
+		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &prog); err != nil {
+			slog.Warn("udp sockets are chosen by the sender's address alone", "error", err)
 		}
 	})
 }

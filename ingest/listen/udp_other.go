@@ -57,5 +57,8 @@ func (s *udpSocket) receive() {
 // readDrops does nothing: this system does not say what it dropped.
 func (s *udpSocket) readDrops() {}
 
+// steer does nothing: there is one socket.
+func (u *UDP) steer() {}
+
 // shut does nothing: datagrams go on arriving until the socket is closed.
 func (s *udpSocket) shut() {}
