@@ -150,6 +150,7 @@ func loadEngine(library string) (*engine, error) {
 func (e *engine) run(args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	stepBack()
 
 	// The library sees a C argv: pointers to NUL-terminated strings and a nil.
 	// It keeps none of it after the call.
