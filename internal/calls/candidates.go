@@ -30,7 +30,7 @@ func CandidateKeys(l *Leg, o LinkOptions) Keys {
 		return k
 	}
 	if p := newProfile(0, l); p != nil {
-		for _, key := range append(p.upstreamKeys(o.MinDigits), p.downstreamKeys(o.MinDigits)...) {
+		for _, key := range p.downstreamKeys(p.upstreamKeys(nil, o.MinDigits), o.MinDigits) {
 			k.Near = append(k.Near, key.String())
 		}
 		slices.Sort(k.Near)
@@ -49,10 +49,30 @@ type nearKey struct {
 	media  netip.AddrPort
 }
 
-// tenantKey is a nearKey within a tenant.
-type tenantKey struct {
-	tenant string
-	nearKey
+// hash is a hash of the key within a tenant (FNV-1a).
+func (k nearKey) hash(tenant string) uint64 {
+	h := uint64(14695981039346656037)
+	add := func(c byte) { h = (h ^ uint64(c)) * 1099511628211 }
+	for i := range len(tenant) {
+		add(tenant[i])
+	}
+	add(0)
+	for i := range len(k.number) {
+		add(k.number[i])
+	}
+	add(0)
+	if k.host.IsValid() {
+		for _, c := range k.host.As16() {
+			add(c)
+		}
+		return h
+	}
+	for _, c := range k.media.Addr().As16() {
+		add(c)
+	}
+	add(byte(k.media.Port() >> 8))
+	add(byte(k.media.Port()))
+	return h
 }
 
 func (k nearKey) String() string {
@@ -62,22 +82,20 @@ func (k nearKey) String() string {
 	return "called " + k.number + " at " + k.host.String()
 }
 
-// upstreamKeys are what a leg has in common with legs that came of it.
-func (p *profile) upstreamKeys(minDigits int) []nearKey {
-	var out []nearKey
+// upstreamKeys adds what a leg has in common with legs that came of it.
+func (p *profile) upstreamKeys(to []nearKey, minDigits int) []nearKey {
 	for _, r := range p.received {
-		out = p.addNumberKeys(out, r.at.Addr(), minDigits)
+		to = p.addNumberKeys(to, r.at.Addr(), minDigits)
 	}
-	return p.addMediaKeys(out)
+	return p.addMediaKeys(to)
 }
 
-// downstreamKeys are what a leg has in common with the leg that it came of.
-func (p *profile) downstreamKeys(minDigits int) []nearKey {
-	var out []nearKey
+// downstreamKeys adds what a leg has in common with the leg that it came of.
+func (p *profile) downstreamKeys(to []nearKey, minDigits int) []nearKey {
 	if p.sender.IsValid() {
-		out = p.addNumberKeys(out, p.sender.Addr(), minDigits)
+		to = p.addNumberKeys(to, p.sender.Addr(), minDigits)
 	}
-	return p.addMediaKeys(out)
+	return p.addMediaKeys(to)
 }
 
 func (p *profile) addNumberKeys(to []nearKey, host netip.Addr, minDigits int) []nearKey {

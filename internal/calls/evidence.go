@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 )
 
 // This file is the heuristics: a B2BUA seen from outside. Leg b came of leg a when
@@ -85,50 +83,70 @@ func unmapped(a netip.AddrPort) netip.AddrPort {
 
 // byEvidence lists the links that the heuristics find, in order of time.
 func (g *grouping) byEvidence() []pair {
-	var profiles []*profile
+	profiles := make([]*profile, 0, len(g.legs))
 	for i := range g.legs {
-		if p := newProfile(i, &g.legs[i]); p != nil {
+		if p := newProfile(i, g.legs[i]); p != nil {
 			profiles = append(profiles, p)
 		}
 	}
 	slices.SortFunc(profiles, func(a, b *profile) int { return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.leg, b.leg)) })
-	upstream := map[tenantKey][]*profile{}
-	for _, p := range profiles {
-		for _, k := range p.upstreamKeys(g.options.MinDigits) {
-			k := tenantKey{g.legs[p.leg].Tenant, k}
-			upstream[k] = append(upstream[k], p)
-		}
-	}
 	hasParent, hasChild := g.related(profiles)
+	upstream := upstreamIndex{newest: make(map[uint64]int32, 2*len(profiles)), entries: make([]upstreamEntry, 0, 2*len(profiles))}
 	var out []pair
+	var keys []nearKey
+	entered := 0
 	for _, b := range profiles {
+		for ; entered < len(profiles) && profiles[entered].began <= b.began+skew; entered++ {
+			p := profiles[entered]
+			keys = p.upstreamKeys(keys[:0], g.options.MinDigits)
+			for i := range keys {
+				upstream.enter(keys[i].hash(g.legs[p.leg].Tenant), p)
+			}
+		}
 		if hasParent[b.leg] {
 			continue
 		}
-		best := g.bestParent(b, upstream, hasChild)
-		if best == nil {
-			continue
+		if best, ok := g.bestParent(b, &upstream, hasChild); ok {
+			hasChild[best.a] = true
+			out = append(out, best)
 		}
-		hasChild[best.a] = true
-		out = append(out, *best)
 	}
 	return out
 }
 
+// upstreamIndex finds legs that others may have come of by what they have in
+// common, the newest first.
+type upstreamIndex struct {
+	// newest is by hash of a key: who takes a leg from it looks at the leg.
+	newest  map[uint64]int32 // number of an entry, from 1
+	entries []upstreamEntry
+}
+
+type upstreamEntry struct {
+	profile *profile
+	before  int32 // the next older entry of the key, 0 for none
+}
+
+func (x *upstreamIndex) enter(k uint64, p *profile) {
+	x.entries = append(x.entries, upstreamEntry{p, x.newest[k]})
+	x.newest[k] = int32(len(x.entries))
+}
+
 // related tells which legs common ids give a leg before or after them already.
-func (g *grouping) related(profiles []*profile) (hasParent, hasChild map[int]bool) {
-	hasParent, hasChild = map[int]bool{}, map[int]bool{}
+func (g *grouping) related(profiles []*profile) (hasParent, hasChild []bool) {
+	hasParent, hasChild = make([]bool, len(g.legs)), make([]bool, len(g.legs))
 	byRoot := map[int][]*profile{}
 	for _, p := range profiles {
-		root := g.find(p.leg)
-		byRoot[root] = append(byRoot[root], p)
+		if root := g.find(p.leg); g.size[root] > 1 {
+			byRoot[root] = append(byRoot[root], p)
+		}
 	}
 	window := g.options.Window.Microseconds()
 	for _, list := range byRoot {
 		told := false
 		for _, a := range list {
 			for _, b := range list {
-				if a != b && max(a.began-b.began, b.began-a.began) <= window && precedes(&g.legs[a.leg], &g.legs[b.leg]) && !precedes(&g.legs[b.leg], &g.legs[a.leg]) {
+				if a != b && max(a.began-b.began, b.began-a.began) <= window && precedes(g.legs[a.leg], g.legs[b.leg]) && !precedes(g.legs[b.leg], g.legs[a.leg]) {
 					hasChild[a.leg], hasParent[b.leg], told = true, true, true
 				}
 			}
@@ -142,43 +160,39 @@ func (g *grouping) related(profiles []*profile) (hasParent, hasChild map[int]boo
 	return hasParent, hasChild
 }
 
-// bestParent is the link to the one leg that fits best; nil when none fits, or two
-// fit equally well.
-func (g *grouping) bestParent(b *profile, upstream map[tenantKey][]*profile, hasChild map[int]bool) *pair {
+// bestParent is the link to the one leg that fits best; false when none fits, or
+// two fit equally well.
+func (g *grouping) bestParent(b *profile, upstream *upstreamIndex, hasChild []bool) (pair, bool) {
 	var candidates []pair
-	seen := map[int]bool{b.leg: true}
-	for _, k := range b.downstreamKeys(g.options.MinDigits) {
-		for _, a := range near(upstream[tenantKey{g.legs[b.leg].Tenant, k}], b.began, g.options.Window) {
-			if seen[a.leg] {
+	var seen []*profile
+	oldest := b.began - g.options.Window.Microseconds() - skew
+	for _, k := range b.downstreamKeys(nil, g.options.MinDigits) {
+		for n := upstream.newest[k.hash(g.legs[b.leg].Tenant)]; n > 0; n = upstream.entries[n-1].before {
+			a := upstream.entries[n-1].profile
+			if a.began < oldest {
+				break
+			}
+			if a == b || slices.Contains(seen, a) {
 				continue
 			}
-			seen[a.leg] = true
+			seen = append(seen, a)
 			if p, ok := g.fit(a, b); ok {
 				candidates = append(candidates, p)
 			}
 		}
 	}
 	// A leg that went on already is a candidate only for want of another.
-	free := slices.DeleteFunc(slices.Clone(candidates), func(p pair) bool { return hasChild[p.a] })
-	if len(free) > 0 {
-		candidates = free
+	if slices.ContainsFunc(candidates, func(p pair) bool { return !hasChild[p.a] }) {
+		candidates = slices.DeleteFunc(candidates, func(p pair) bool { return hasChild[p.a] })
 	}
 	if len(candidates) == 0 {
-		return nil
+		return pair{}, false
 	}
 	slices.SortFunc(candidates, func(a, b pair) int { return cmp.Or(cmp.Compare(b.confidence, a.confidence), cmp.Compare(a.a, b.a)) })
 	if len(candidates) > 1 && candidates[0].confidence == candidates[1].confidence {
-		return nil
+		return pair{}, false
 	}
-	return &candidates[0]
-}
-
-// near lists the profiles, which are in order of time, that began in the window
-// before a time.
-func near(list []*profile, at int64, window time.Duration) []*profile {
-	from, _ := slices.BinarySearchFunc(list, at-window.Microseconds()-skew, func(p *profile, t int64) int { return cmp.Compare(p.began, t) })
-	to, _ := slices.BinarySearchFunc(list, at+skew+1, func(p *profile, t int64) int { return cmp.Compare(p.began, t) })
-	return list[from:to]
+	return candidates[0], true
 }
 
 // How sure the heuristics are, in hundredths, of what they see. A sum is below 100.
@@ -267,64 +281,4 @@ func commonOf(a, b []netip.AddrPort) (string, bool) {
 		return "", false
 	}
 	return out.String(), true
-}
-
-// party is the user part of a URI, to be compared with others.
-type party struct {
-	// text is the digits of a number without leading zeros, else the name in lower
-	// case.
-	text   string
-	number bool
-}
-
-// parties reads user parts and leaves out those that name nobody.
-func parties(users ...string) []party {
-	var out []party
-	for _, u := range users {
-		u, _, _ = strings.Cut(u, ";")
-		u, _, _ = strings.Cut(u, ":")
-		p := party{text: strings.ToLower(u)}
-		switch p.text {
-		case "", "anonymous", "unknown", "unavailable", "restricted", "private", "asterisk":
-			continue
-		}
-		if strings.Trim(u, "0123456789+-.()*# ") == "" {
-			digits := strings.Map(func(r rune) rune {
-				if r < '0' || r > '9' {
-					return -1
-				}
-				return r
-			}, u)
-			// "00" and "0" go before numbers as "+" does.
-			p = party{text: strings.TrimLeft(digits, "0"), number: true}
-		}
-		if p.text != "" && !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// same reports whether any two are the same: equal, or numbers of which one ends
-// like the other.
-func same(a, b []party, minDigits int) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-			if x.number && y.number && min(len(x.text), len(y.text)) >= minDigits && (strings.HasSuffix(x.text, y.text) || strings.HasSuffix(y.text, x.text)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// key is what a party has in common with those that are the same.
-func (p party) key(minDigits int) string {
-	if p.number && len(p.text) >= minDigits {
-		return p.text[len(p.text)-minDigits:]
-	}
-	return "=" + p.text
 }

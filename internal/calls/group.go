@@ -69,8 +69,12 @@ type Group struct {
 // legs gives each of them together with those that CandidateKeys names.
 func GroupLegs(legs []Leg, o LinkOptions) []Group {
 	o = o.withDefaults()
-	g := grouping{legs: slices.Clone(legs), options: o}
-	slices.SortFunc(g.legs, func(a, b Leg) int {
+	g := grouping{legs: make([]*Leg, len(legs)), options: o}
+	for i := range legs {
+		l := legs[i] // the caller's are left alone
+		g.legs[i] = &l
+	}
+	slices.SortFunc(g.legs, func(a, b *Leg) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), a.First.Compare(b.First), cmp.Compare(a.CallID, b.CallID))
 	})
 	g.parent, g.size = make([]int, len(legs)), make([]int, len(legs))
@@ -81,7 +85,7 @@ func GroupLegs(legs []Leg, o LinkOptions) []Group {
 		g.join(l)
 	}
 	for i := range g.legs {
-		openingOf(&g.legs[i])
+		openingOf(g.legs[i])
 	}
 	if o.Heuristics {
 		for _, l := range g.byEvidence() {
@@ -94,7 +98,7 @@ func GroupLegs(legs []Leg, o LinkOptions) []Group {
 // grouping is one GroupLegs being computed.
 type grouping struct {
 	options LinkOptions
-	legs    []Leg // by tenant and time
+	legs    []*Leg // by tenant and time
 	// parent and size are the union-find forest over legs, joined the links used.
 	parent, size []int
 	joined       []pair
@@ -135,10 +139,10 @@ type id struct{ tenant, value string }
 
 // byID lists the links by common ids, in a fixed order.
 func (g *grouping) byID() []pair {
-	carriers := map[id][]int{}
-	var ids []id
+	carriers := make(map[id][]int, len(g.legs))
+	ids := make([]id, 0, len(g.legs))
 	for i := range g.legs {
-		for _, v := range idsOf(&g.legs[i]) {
+		for _, v := range idsOf(g.legs[i]) {
 			k := id{g.legs[i].Tenant, v}
 			if len(carriers[k]) == 0 {
 				ids = append(ids, k)
@@ -161,9 +165,9 @@ func (g *grouping) byID() []pair {
 		}
 		for _, i := range list {
 			if i != centre {
-				reason := carriedAs(&g.legs[i], k.value)
+				reason := carriedAs(g.legs[i], k.value)
 				if reason == "" { // its own Call-ID, which the centre names
-					reason = carriedAs(&g.legs[centre], k.value)
+					reason = carriedAs(g.legs[centre], k.value)
 				}
 				out = append(out, pair{min(centre, i), max(centre, i), reason, k.value, 1})
 			}
@@ -231,7 +235,7 @@ func (g *grouping) groups() []Group {
 			index[root] = n
 			out = append(out, Group{Legs: make([]Leg, 0, g.size[root])})
 		}
-		out[n].Legs = append(out[n].Legs, g.legs[i])
+		out[n].Legs = append(out[n].Legs, *g.legs[i])
 	}
 	for _, p := range g.joined {
 		n := index[g.find(p.a)]
