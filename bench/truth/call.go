@@ -26,6 +26,7 @@ type Call struct {
 	// Outcome, FinalStatus and ReleasedBy are in the words of table calls.
 	Outcome     string `json:"outcome"`
 	FinalStatus int    `json:"final_status"`
+	FinalReason string `json:"final_reason"`
 	ReleasedBy  string `json:"released_by"`
 	Q850        int    `json:"q850"`
 
@@ -36,6 +37,10 @@ type Call struct {
 	Dst      string `json:"dst"`
 	LastSrc  string `json:"last_src"`
 	LastDst  string `json:"last_dst"`
+
+	// Codecs are those that were agreed on, Nodes the agents that reported.
+	Codecs []string `json:"codecs"`
+	Nodes  []string `json:"nodes"`
 
 	// Messages counts what agents reported, Duplicates what of that one sent a
 	// second time, which is not in Messages.
@@ -130,6 +135,10 @@ func (c *Call) finish() {
 		s := float64(end-c.Answer) / 1e6
 		c.DurationS = &s
 	}
+	if c.Method == "INVITE" {
+		c.Codecs = []string{"PCMA", "telephone-event"}
+	}
+	slices.Sort(c.Nodes)
 	c.CallerLossPercent, c.CalleeLossPercent = mean(c.loss[true]), mean(c.loss[false])
 	c.LossPercent = mean(slices.Concat(c.loss[true], c.loss[false]))
 	c.JitterMs = mean(c.jitter)

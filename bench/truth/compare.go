@@ -20,6 +20,7 @@ type Got struct {
 	LastSeen         time.Time  `json:"last_seen"`
 	Outcome          string     `json:"outcome"`
 	FinalStatus      int        `json:"final_status"`
+	FinalReason      string     `json:"final_reason"`
 	ReleasedBy       string     `json:"released_by"`
 	Q850             int        `json:"q850"`
 	FromUser         string     `json:"from_user"`
@@ -28,8 +29,12 @@ type Got struct {
 	Src              string     `json:"src"`
 	Dst              string     `json:"dst"`
 	// LastSrc and LastDst are not compared when empty.
-	LastSrc         string   `json:"last_src"`
-	LastDst         string   `json:"last_dst"`
+	LastSrc string   `json:"last_src"`
+	LastDst string   `json:"last_dst"`
+	Codecs  []string `json:"codecs"`
+	Nodes   []string `json:"nodes"`
+	// LegReasons are why each leg is one, in the order of CallIDs.
+	LegReasons      []string `json:"leg_reasons"`
 	Messages        uint64   `json:"messages"`
 	Retransmissions uint64   `json:"retransmissions"`
 	Hops            uint64   `json:"hops"`
@@ -203,6 +208,15 @@ func (c *Call) compare(d *differ, g *Got, skew time.Duration) {
 			d.say("(lost was %s)", c.Lost)
 		}
 		return
+	}
+	differs(d, "final_reason", g.FinalReason, c.FinalReason)
+	differs(d, "codecs", strings.Join(g.Codecs, " "), strings.Join(c.Codecs, " "))
+	differs(d, "nodes", strings.Join(g.Nodes, " "), strings.Join(c.Nodes, " "))
+	for i, reason := range g.LegReasons {
+		guessed := strings.HasPrefix(reason, "numbers") || strings.HasPrefix(reason, "media")
+		if i == 0 && reason != "" || i > 0 && (reason == "" || guessed != (c.Link == "heuristics")) {
+			d.say("leg %d is linked by %q, should be by %q", i, reason, c.Link)
+		}
 	}
 	differs(d, "q850", g.Q850, c.Q850)
 	differs(d, "ruri_user", g.RuriUser, c.RuriUser)

@@ -30,14 +30,14 @@ func (d *talk) fork(answered, both bool) {
 		d.at += 3000
 		wire, d.at = a.refuse(answer{603, "Decline", tagB, "", nil}, proxy, 0, d.at)
 		d.c.told(603, wire)
-		d.c.FinalStatus, d.c.End, d.c.Outcome, d.c.ReleasedBy = 603, wire, "failed", "callee"
+		d.c.FinalStatus, d.c.FinalReason, d.c.End, d.c.Outcome, d.c.ReleasedBy = 603, "Decline", wire, "failed", "callee"
 		d.reaches(b.nodes[len(b.nodes)-2], b.nodes[len(b.nodes)-1])
 		return
 	}
 	ok := answer{200, "OK", tagB, d.sdp(false, "sendrecv"), nil}
 	wire, at = b.respond(ok, len(b.nodes)-1, d.at)
 	d.c.told(200, wire)
-	d.c.FinalStatus, d.c.Answer = 200, wire
+	d.c.FinalStatus, d.c.FinalReason, d.c.Answer = 200, "OK", wire
 	d.reaches(b.nodes[len(b.nodes)-2], b.nodes[len(b.nodes)-1])
 	l := d.legs[0]
 	through := l.nodes

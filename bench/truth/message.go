@@ -2,6 +2,7 @@ package truth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -116,6 +117,9 @@ func (g *generator) emit(c *Call, l *leg, m *message, vias []via, from, to *host
 		g.report(c, l, hep.TypeSIP, []byte(text), from, to, at, n, fmt.Sprintf("%s %s %s>%s %d", name, l.callID, from.addr, to.addr, m.cseq))
 		if c != nil {
 			c.Messages++
+			if name := g.world.agents[n].name; !slices.Contains(c.Nodes, name) {
+				c.Nodes = append(c.Nodes, name)
+			}
 			if again {
 				c.Retransmissions++
 			}

@@ -224,7 +224,7 @@ func (d *talk) redirected(tries bool) {
 	if !tries {
 		return
 	}
-	d.c.End, d.c.FinalStatus = 0, 0
+	d.c.End, d.c.FinalStatus, d.c.FinalReason = 0, 0, ""
 	d.wait(10*time.Millisecond, 200*time.Millisecond)
 	l.target = "4930555" + l.target[7:]
 	l.nodes = append(append([]*host{}, l.nodes[:len(l.nodes)-1]...), d.g.phone())
@@ -334,5 +334,5 @@ func (d *talk) ping() {
 	d.at = t.request(d.at)
 	wire, arrived := t.respond(answer{200, "OK", "t" + d.g.id(), "", nil}, len(t.nodes)-1, d.at)
 	d.c.told(200, wire)
-	d.c.FinalStatus, d.c.Answer, d.c.Outcome, d.at = 200, wire, "answered", arrived
+	d.c.FinalStatus, d.c.FinalReason, d.c.Answer, d.c.Outcome, d.at = 200, "OK", wire, "answered", arrived
 }

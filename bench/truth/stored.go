@@ -16,7 +16,7 @@ import (
 const callsSQL = `SELECT call_ids, toString(method) AS method,
     toUnixTimestamp64Micro(start) AS start_us, toUnixTimestamp64Micro(provisional) AS provisional_us, toUnixTimestamp64Micro(ring) AS ring_us,
     toUnixTimestamp64Micro(answer) AS answer_us, toUnixTimestamp64Micro(end) AS end_us, toUnixTimestamp64Micro(last_seen) AS last_seen_us,
-    outcome, final_status, released_by, q850, from_user, to_user, ruri_user,
+    outcome, final_status, final_reason, released_by, codecs, nodes, leg_reasons, q850, from_user, to_user, ruri_user,
     concat(replaceOne(toString(src_ip), '::ffff:', ''), ':', toString(src_port)) AS src, concat(replaceOne(toString(dst_ip), '::ffff:', ''), ':', toString(dst_port)) AS dst,
     concat(replaceOne(toString(last_src_ip), '::ffff:', ''), ':', toString(last_src_port)) AS last_src,
     concat(replaceOne(toString(last_dst_ip), '::ffff:', ''), ':', toString(last_dst_port)) AS last_dst,

@@ -139,7 +139,7 @@ func (d *talk) up(status int, reason, sdp string, headers ...string) {
 		if i == 0 {
 			d.c.told(status, wire)
 			if status >= 200 {
-				d.c.FinalStatus, d.c.Answer = status, wire
+				d.c.FinalStatus, d.c.FinalReason, d.c.Answer = status, reason, wire
 			}
 		}
 		d.at = arrived + d.g.hopTime()
@@ -185,7 +185,7 @@ func (d *talk) refuse(status int, reason string, n int, q850 int) {
 		wire, arrived := t.refuse(answer{status, reason, d.tags[i], "", headers}, from, 0, d.at)
 		if i == 0 {
 			d.c.told(status, wire)
-			d.c.FinalStatus, d.c.End = status, wire
+			d.c.FinalStatus, d.c.FinalReason, d.c.End = status, reason, wire
 		}
 		d.at = arrived + d.g.hopTime()
 	}

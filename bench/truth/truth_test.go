@@ -60,7 +60,12 @@ func at(t time.Time) *time.Time {
 func got(list []calls.Call) []truth.Got {
 	var out []truth.Got
 	for _, c := range list {
+		var reasons []string
+		for _, l := range c.Legs {
+			reasons = append(reasons, l.Reason)
+		}
 		out = append(out, truth.Got{
+			FinalReason: c.FinalReason, Codecs: c.Codecs, Nodes: c.Nodes, LegReasons: reasons,
 			CallIDs: c.CallIDs, Method: c.Method, Start: c.Start, FirstProvisional: at(c.FirstProvisional), Ring: at(c.Ring), Answer: at(c.Answer), End: at(c.End),
 			LastSeen: c.LastSeen, Outcome: string(c.Outcome), FinalStatus: int(c.FinalStatus), ReleasedBy: c.ReleasedBy, Q850: int(c.Q850),
 			FromUser: c.FromUser, ToUser: c.ToUser, RuriUser: c.RuriUser, Src: c.Src.String(), Dst: c.Dst.String(), LastSrc: c.LastSrc.String(), LastDst: c.LastDst.String(),
