@@ -34,6 +34,11 @@ func Draw(f *query.Flow, o TextOptions) *Drawing {
 	t := &text{m: m, o: o, p: newPen(o.Color, o.ASCII), newSDP: m.newSDP()}
 	t.placeFindings()
 	t.l = m.arrange(t.p, o.Width, o.Even)
+	for _, r := range m.rows {
+		if r.item.Kind == query.KindSIP && (t.l.notes == 0 || width(clean(r.item.SDP)) > t.l.width-t.l.notes) && r.item.SDP != "" {
+			t.sdpBelow = true
+		}
+	}
 	return &Drawing{t}
 }
 

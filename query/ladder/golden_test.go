@@ -79,6 +79,16 @@ func TestTextGolden(t *testing.T) {
 			}
 		})
 	}
+	for _, s := range scenes {
+		if s.name != "no-answer" && s.name != "retransmissions" && s.name != "b2bua-busy" {
+			continue
+		}
+		f := s.load(t)
+		f.Analyse()
+		for _, w := range []int{60, 80, 120, 200} {
+			golden(t, fmt.Sprintf("%s-found-%d.txt", s.name, w), draw(t, f, ladder.TextOptions{Width: w}))
+		}
+	}
 	f := scenes[4].load(t)
 	golden(t, "two-legs-120-color.txt", draw(t, f, ladder.TextOptions{Width: 120, Color: true}))
 	golden(t, "two-legs-120-ascii.txt", draw(t, f, ladder.TextOptions{Width: 120, ASCII: true}))

@@ -64,10 +64,14 @@ type text struct {
 	o TextOptions
 	p pen
 	l *layout
-	// foundAt is the finding that an item shows, both by index.
-	foundAt map[int]int
-	newSDP  []bool // which rows have a session description that says something new
-	lines   []string
+	// foundAt is the finding that an item shows, both by index; numbers are those
+	// of the findings.
+	foundAt, numbers map[int]int
+	// sdpBelow tells that there is no room beside the ladder for session
+	// descriptions.
+	sdpBelow bool
+	newSDP   []bool // which rows have a session description that says something new
+	lines    []string
 }
 
 func (t *text) emit(l *line) { t.lines = append(t.lines, l.render(t.p)) }

@@ -14,18 +14,22 @@ var severityStyle = map[query.Severity]termtext.Style{
 	query.SeverityError: termtext.RedBold, query.SeverityWarning: termtext.YellowBold, query.SeverityInfo: termtext.Plain,
 }
 
-// placeFindings remembers the finding that each item shows. Of several it is
-// the first, which matters most. One that explains, and more than a digit can
-// number, has no mark.
+// placeFindings gives a number to the findings that name what went wrong, and
+// remembers which of them each item shows. Of several it is the first, which
+// matters most. One that explains has no number, nor has what comes after nine.
 func (t *text) placeFindings() {
-	t.foundAt = map[int]int{}
+	t.foundAt, t.numbers = map[int]int{}, map[int]int{}
 	for i, f := range t.m.flow.Findings {
-		if i >= 9 || f.Severity == query.SeverityInfo {
+		if len(t.numbers) == 9 || f.Severity == query.SeverityInfo {
 			continue
 		}
 		for _, item := range f.Items {
-			if _, taken := t.foundAt[item]; !taken {
-				t.foundAt[item] = i
+			if _, taken := t.foundAt[item]; taken {
+				continue
+			}
+			t.foundAt[item] = i
+			if t.numbers[i] == 0 {
+				t.numbers[i] = len(t.numbers) + 1
 			}
 		}
 	}
@@ -36,10 +40,6 @@ func (t *text) placeFindings() {
 // explains how the call ended, the reason above has said so. troubles leaves out
 // all that only explain.
 func (t *text) findings(troubles bool) {
-	marked := map[int]bool{}
-	for _, i := range t.foundAt {
-		marked[i] = true
-	}
 	name, told := "found", 0
 	for i, f := range t.m.flow.Findings {
 		if f.Severity == query.SeverityInfo && (troubles || i == 0) {
@@ -49,8 +49,8 @@ func (t *text) findings(troubles bool) {
 			break
 		}
 		number := ""
-		if marked[i] {
-			number = t.p.number(i)
+		if n := t.numbers[i]; n > 0 {
+			number = t.p.number(n)
 		}
 		st := severityStyle[f.Severity]
 		for j, s := range wrap(t.p.text(clean(f.Text)), t.l.width-labelColumn-2) {
@@ -67,11 +67,11 @@ func (t *text) findings(troubles bool) {
 }
 
 // number is the mark of a finding.
-func (p pen) number(i int) string {
+func (p pen) number(n int) string {
 	if p.ascii {
-		return strconv.Itoa(i + 1)
+		return strconv.Itoa(n)
 	}
-	return string(rune('①' + i))
+	return string(rune('①' + n - 1))
 }
 
 // mark puts the number of a finding, or that the viewer chose the row, beside
@@ -86,6 +86,6 @@ func (t *text) mark(l *line, r *row, mark Mark) {
 		return
 	}
 	if i, ok := t.foundAt[r.item.Index]; ok {
-		l.put(x, t.p.number(i), severityStyle[t.m.flow.Findings[i].Severity])
+		l.put(x, t.p.number(t.numbers[i]), severityStyle[t.m.flow.Findings[i].Severity])
 	}
 }

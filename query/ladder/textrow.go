@@ -106,19 +106,15 @@ func (t *text) row(i int, mark Mark) {
 	}
 	t.emit(&l)
 	if r.item.ParseError != "" {
-		t.remark(t.p.g.warn+" "+t.p.text(clean(r.item.ParseError)), termtext.RedBold)
+		t.remark(t.p.g.warn+" ", t.p.text(clean(r.item.ParseError)), termtext.RedBold)
 	}
-	if t.sdpBelow(i) {
-		t.remark(t.p.g.sdpLine+t.p.text(clean(r.item.SDP)), termtext.Cyan)
+	if t.sdpBelow && t.newSDP[i] && !t.o.Raw {
+		t.remark(t.p.g.sdpLine, t.p.text(clean(r.item.SDP)), termtext.Cyan)
 	}
 	if t.o.Raw {
 		t.raw(r.item)
 	}
 }
-
-// sdpBelow tells whether the row's session description stands below it: it says
-// something new, and there is no room beside the ladder.
-func (t *text) sdpBelow(i int) bool { return t.newSDP[i] && t.l.notes == 0 && !t.o.Raw }
 
 // newSDP tells of each row whether its session description is the first one for
 // that media address, or differs from the one before: what a proxy passes on is
@@ -331,7 +327,7 @@ func (t *text) note(l *line, r *row) {
 	if t.m.manyWires && r.item.Kind == query.KindSIP {
 		parts = append(parts, clean(r.item.Transport))
 	}
-	if r.item.SDP != "" {
+	if r.item.SDP != "" && !t.sdpBelow {
 		parts = append(parts, clean(r.item.SDP))
 	}
 	if r.hop != "" {
@@ -342,17 +338,25 @@ func (t *text) note(l *line, r *row) {
 	}
 }
 
-// remark writes a line below a row, across the lifelines.
-func (t *text) remark(s string, st termtext.Style) {
-	var l line
+// remark writes what is said of a row below it, across the lifelines, in as many
+// lines as it takes.
+func (t *text) remark(mark, s string, st termtext.Style) {
 	x := timeWidth + 2
 	if !t.l.list {
-		t.lifelines(&l, t.p.g.life)
 		x = t.l.x[0] + 2
 	}
-	s = t.p.fit(s, t.l.width-x)
-	l.put(x, s, st)
-	t.emit(&l)
+	for i, part := range wrap(s, t.l.width-x-width(mark)) {
+		var l line
+		if !t.l.list {
+			t.lifelines(&l, t.p.g.life)
+		}
+		if i > 0 {
+			mark = strings.Repeat(" ", width(mark))
+		}
+		part = t.p.fit(mark+part, t.l.width-x)
+		l.put(x, part, st)
+		t.emit(&l)
+	}
 }
 
 // raw writes a message as it was on the wire, each line behind a bar. What is
