@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/heplake/heplake/query/filter"
+	"github.com/heplake/heplake/schema"
 )
 
 // The bounds of a series request.
@@ -27,9 +28,12 @@ type SeriesRequest struct {
 	// Metric is one of Metrics.
 	Metric string `json:"metric"`
 	// GroupBy splits the figure by columns, one series for each combination of
-	// values: any of GroupColumns.
+	// values: any of GroupColumns, or of KPIGroupColumns for what is of calls and
+	// registrations.
 	GroupBy []string `json:"group_by"`
-	// Filter is an expression of package filter on single messages; empty for all.
+	// Filter is an expression of package filter, empty for all: on single messages,
+	// or for what is of calls on calls, where from_user, src_ip, … are those of the
+	// opening request.
 	Filter string `json:"filter"`
 	// From and To bound the window [From, To). A zero To is now, a zero From is
 	// an hour before To.
@@ -103,13 +107,18 @@ var metrics = []metric{
 // Metrics lists the names that SeriesRequest.Metric takes.
 //
 // messages is SIP messages, copies by several agents included; errors is
-// responses with a status of 400 or more.
+// responses with a status of 400 or more. The others are of calls and
+// registrations, as docs/kpis.md defines them; a time is a median, with _p95 and
+// _p99 the percentiles.
 func Metrics() []string {
-	out := make([]string, len(metrics))
-	for i, m := range metrics {
-		out[i] = m.name
+	var out []string
+	for _, m := range metrics {
+		out = append(out, m.name)
 	}
-	return out
+	for _, k := range kpis {
+		out = append(out, k.name)
+	}
+	return append(out, activeCalls)
 }
 
 // groupColumns are what series can be split by, with the SQL of their values as
@@ -135,8 +144,9 @@ var groupColumns = []struct{ name, sql string }{
 	{"parse_error", "toString(parse_error)"},
 }
 
-// GroupColumns lists the names that SeriesRequest.GroupBy takes: columns of
-// messages, and class, which is "request" or the status class ("4xx").
+// GroupColumns lists the names that SeriesRequest.GroupBy takes for messages and
+// errors: columns of messages, and class, which is "request" or the status class
+// ("4xx").
 func GroupColumns() []string {
 	out := make([]string, len(groupColumns))
 	for i, g := range groupColumns {
@@ -151,6 +161,12 @@ func GroupColumns() []string {
 // The error is a *filter.Error, or wraps ErrTooExpensive, ErrUnavailable or
 // ErrInvalid.
 func (s *Store) Series(ctx context.Context, r SeriesRequest) (SeriesResult, error) {
+	if i := slices.IndexFunc(kpis, func(k kpi) bool { return k.name == r.Metric }); i >= 0 {
+		return s.kpiSeries(ctx, r, kpis[i], (*kpiQuery).run)
+	}
+	if r.Metric == activeCalls {
+		return s.kpiSeries(ctx, r, kpi{name: activeCalls, unit: "short", rollup: &schema.CallRollup, empty: &zero}, (*kpiQuery).runActive)
+	}
 	q, err := newSeriesQuery(r)
 	if err != nil {
 		return SeriesResult{}, err
@@ -159,6 +175,36 @@ func (s *Store) Series(ctx context.Context, r SeriesRequest) (SeriesResult, erro
 		return SeriesResult{}, fmt.Errorf("series %s: %w", r.Metric, err)
 	}
 	return q.result, nil
+}
+
+// kpiSeries answers a request for a figure of calls or registrations.
+func (s *Store) kpiSeries(ctx context.Context, r SeriesRequest, k kpi, run func(*kpiQuery, context.Context, *Store) error) (SeriesResult, error) {
+	q := &seriesQuery{metric: metric{name: k.name, unit: k.unit, empty: k.empty}, names: r.GroupBy}
+	if err := q.frame(r); err != nil {
+		return SeriesResult{}, err
+	}
+	kq, err := newKPIQuery(r, q, k)
+	if err != nil {
+		return SeriesResult{}, err
+	}
+	if err := run(kq, ctx, s); err != nil {
+		return SeriesResult{}, fmt.Errorf("series %s: %w", r.Metric, err)
+	}
+	return q.result, nil
+}
+
+// frame sets the window, the buckets and the limit.
+func (q *seriesQuery) frame(r SeriesRequest) (err error) {
+	if q.window, err = windowOf(r.From, r.To, time.Hour); err != nil {
+		return err
+	}
+	switch q.limit = r.Limit; {
+	case r.Limit < 0 || r.Limit > MaxSeries:
+		return fmt.Errorf("%w: limit %d is not between 0 and %d", ErrInvalid, r.Limit, MaxSeries)
+	case r.Limit == 0:
+		q.limit = DefaultSeries
+	}
+	return q.grid(r.Step)
 }
 
 // seriesQuery is one request on its way.
@@ -175,7 +221,7 @@ type seriesQuery struct {
 }
 
 func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
-	q := &seriesQuery{limit: r.Limit, names: r.GroupBy}
+	q := &seriesQuery{names: r.GroupBy}
 	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == r.Metric })
 	if i < 0 {
 		return nil, fmt.Errorf("%w: metric %q is none of %s", ErrInvalid, r.Metric, strings.Join(Metrics(), ", "))
@@ -188,20 +234,9 @@ func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
 		}
 		q.groups = append(q.groups, groupColumns[i].sql)
 	}
-	var err error
-	if q.window, err = windowOf(r.From, r.To, time.Hour); err != nil {
+	if err := q.frame(r); err != nil {
 		return nil, err
 	}
-	switch {
-	case r.Limit < 0 || r.Limit > MaxSeries:
-		return nil, fmt.Errorf("%w: limit %d is not between 0 and %d", ErrInvalid, r.Limit, MaxSeries)
-	case r.Limit == 0:
-		q.limit = DefaultSeries
-	}
-	if err := q.grid(r.Step); err != nil {
-		return nil, err
-	}
-	q.params.Zone = r.Zone
 	condition, err := q.metric.target.Compile(r.Filter, &q.params)
 	if err != nil {
 		return nil, err
@@ -266,45 +301,55 @@ func (q *seriesQuery) run(ctx context.Context, s *Store) error {
 		if err != nil || len(tops) == 0 {
 			return err
 		}
-		if len(tops) > q.limit {
-			tops = tops[:q.limit]
-			q.result.Truncated = true
-		}
-		keys := make([]string, len(tops))
-		for i, values := range tops {
-			q.addSeries(values)
-			keys[i] = strings.Join(values, separator)
-		}
-		if q.result.Truncated {
-			others := make([]string, len(q.groups))
-			for i := range others {
-				others[i] = Other
-			}
-			q.addSeries(others)
-		}
-		// A key that is none of these has index 0: the others.
-		index = "indexOf(" + q.params.Add("Array(String)", keys) + ", concat(" + strings.Join(q.groups, ", '"+separatorSQL+"', ") + ", ''))"
+		index = q.addTops(tops, "concat("+strings.Join(q.groups, ", '"+separatorSQL+"', ")+", '')")
 	}
 	step := q.params.Add("Int64", int64(q.result.Step/time.Second))
 	at := "intDiv(toUnixTimestamp64Micro(time), 1000000)"
 	sql := "SELECT " + at + " - " + at + " % " + step + " AS bucket, toInt64(" + index + ") AS series, " + q.metric.value +
 		" FROM " + s.table(q.metric.table) + " WHERE " + q.where + " GROUP BY bucket, series"
-	return s.query(ctx, nil, sql, q.params.Args(), func(rows driver.Rows) error {
-		var bucket, series int64
-		var value *float64
-		if err := rows.Scan(&bucket, &series, &value); err != nil {
-			return err
+	return s.query(ctx, nil, sql, q.params.Args(), q.read)
+}
+
+// read takes a row of bucket, series and value.
+func (q *seriesQuery) read(rows driver.Rows) error {
+	var bucket, series int64
+	var value *float64
+	if err := rows.Scan(&bucket, &series, &value); err != nil {
+		return err
+	}
+	if series == 0 {
+		series = int64(len(q.result.Series))
+	}
+	i, ok := q.buckets[bucket]
+	if !ok || int(series) > len(q.result.Series) {
+		return nil // a group that appeared between the two queries
+	}
+	q.result.Series[series-1].Values[i] = value
+	return nil
+}
+
+// addTops adds the series of the values that weigh most, and one for the others
+// when there are more than the limit. It returns SQL for the number of the series
+// that a row, of which key is the SQL of its values joined, belongs to.
+func (q *seriesQuery) addTops(tops [][]string, key string) string {
+	if len(tops) > q.limit {
+		tops = tops[:q.limit]
+		q.result.Truncated = true
+	}
+	keys := make([]string, len(tops))
+	for i, values := range tops {
+		q.addSeries(values)
+		keys[i] = strings.Join(values, separator)
+	}
+	if q.result.Truncated {
+		others := make([]string, len(q.names))
+		for i := range others {
+			others[i] = Other
 		}
-		if series == 0 {
-			series = int64(len(q.result.Series))
-		}
-		i, ok := q.buckets[bucket]
-		if !ok || int(series) > len(q.result.Series) {
-			return nil // a group that appeared between the two queries
-		}
-		q.result.Series[series-1].Values[i] = value
-		return nil
-	})
+		q.addSeries(others)
+	}
+	// A key that is none of these has index 0: the others.
+	return "indexOf(" + q.params.Add("Array(String)", keys) + ", " + key + ")"
 }
 
 // separator parts the values of a key; no value grouped by holds it.

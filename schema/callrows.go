@@ -89,7 +89,7 @@ func callColumns() []Column {
 // versionColumns end the tables of rows that are made anew.
 func versionColumns() []Column {
 	return []Column{
-		{Name: "version", Kind: Uint64, Codec: "Delta(8), ZSTD(1)", Doc: "When it was computed, in µs since the epoch by the server's clock: the newest row holds."},
+		{Name: "version", Kind: Uint64, Codec: "Delta(8), ZSTD(1)", Index: "minmax", Doc: "When it was computed, in µs since the epoch by the server's clock: the newest row holds."},
 		{Name: "deleted", Kind: Uint8, Doc: "1: there is no such row any more."},
 	}
 }

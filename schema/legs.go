@@ -8,7 +8,11 @@ import (
 // Derived lists the tables that are computed from those that ingest fills: the
 // first ones by materialized views (see Feeds), the others by the assembler.
 func Derived() []*Table {
-	return []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState}
+	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m}
+	for _, r := range Rollups() {
+		tables = append(tables, r.Tables()...)
+	}
+	return tables
 }
 
 // slot is how much time a row of legs covers. A call lies in one or two of them;
@@ -141,7 +145,7 @@ func (f *Feed) CreateSQL(o Options) string {
 }
 
 // Feeds lists the materialized views.
-func Feeds() []*Feed { return []*Feed{&LegsFeed, &FactsFeed, &LinksFeed, &ReportsFeed} }
+func Feeds() []*Feed { return []*Feed{&LegsFeed, &FactsFeed, &LinksFeed, &ReportsFeed, &MessagesFeed} }
 
 // CallMethods are the methods, by CSeq, whose messages make calls and
 // registrations. Those of others (OPTIONS pings, MESSAGE, SUBSCRIBE, PUBLISH) are
@@ -270,7 +274,8 @@ WHERE notEmpty(correlation_ids) OR notEmpty(link_ids)`
 const IsReception = "(source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter AND report != 'feedback')"
 
 // ReportsFeed adds quality reports to their leg, which they name by Call-ID, or
-// else by their correlation id.
+// else by their correlation id. RTCP feedback is none: it has no figures of
+// quality, and video sends a lot of it.
 var ReportsFeed = Feed{
 	Name: "reports_feed", From: "media", To: "leg_reports", Doc: "Quality reports, into leg_reports.",
 	query: func(o Options) string {
@@ -281,7 +286,7 @@ var ReportsFeed = Feed{
     now64(6, 'UTC') AS touched,
     groupArray((toUnixTimestamp64Micro(time), toIPv6(src_ip), src_port, ssrc, reporter, mos, fraction_lost, jitter_ms, rtt_ms, ` + IsReception + `)) AS reports
 FROM ` + o.table("media") + ` AS m
-WHERE m.call_id != '' OR m.correlation_id != ''
+WHERE (m.call_id != '' OR m.correlation_id != '') AND report != 'feedback'
 GROUP BY slot, tenant, call_id`
 	},
 }

@@ -170,7 +170,7 @@ var Media = Table{
 	Doc:  "One row per RTCP report block or quality report.",
 	Columns: origin(
 		Column{Name: "source", Kind: Enum, Doc: "What reported: rtcp, rtcp-xr, vq-rtcpxr, rtp-agent, x-rtp-stat, horaclifix, rtp."},
-		Column{Name: "report", Kind: Enum, Doc: "Kind of report within the source: sr, rr, xr, bye, sdes, session, interval, …"},
+		Column{Name: "report", Kind: Enum, Doc: "Kind of report within the source: sr, rr, xr, bye, sdes, feedback, session, interval, …"},
 		Column{Name: "ssrc", Kind: Uint32, Doc: "Stream reported on; the reporter's own where the report names none."},
 		Column{Name: "reporter", Kind: Uint32, Doc: "SSRC of who reports."},
 		Column{Name: "packets", Kind: Uint64, Doc: "Packets of the stream as the reporter counts them (RTCP SR: packets sent by the reporter)."},

@@ -316,7 +316,7 @@ func callLine(t *testing.T, db driver.Conn, correlation string) string {
 	var s string
 	err := db.QueryRow(t.Context(), `SELECT arrayStringConcat([outcome, method, toString(final_status), if(released_by = '', '-', released_by),
 		ifNull(toString(dateDiff('millisecond', start, answer)), '-'), ifNull(toString(dateDiff('millisecond', start, end)), '-'),
-		toString(messages), toString(retransmissions), toString(hops)], ' ') FROM ` + computed + ` WHERE correlation_id = $1`, correlation).Scan(&s)
+		toString(messages), toString(retransmissions), toString(hops)], ' ') FROM `+computed+` WHERE correlation_id = $1`, correlation).Scan(&s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +341,7 @@ func TestLegsMeet(t *testing.T) {
 	}
 	var rows uint64
 	var legs []string
-	if err := db.QueryRow(t.Context(), "SELECT count(), any(call_ids) FROM " + computed).Scan(&rows, &legs); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT count(), any(call_ids) FROM "+computed).Scan(&rows, &legs); err != nil {
 		t.Fatal(err)
 	}
 	if rows != 1 || !reflect.DeepEqual(legs, []string{"leg-a", "leg-b"}) {
@@ -360,13 +360,13 @@ func TestQualityOfCalls(t *testing.T) {
 		('2026-11-21 00:00:10', 't', 'c', 'c', 'rtcp', 'sr', 1, 2, 0.30, 30, 3.0),
 		('2026-11-21 00:00:11', 't', 'c', 'c', 'rtcp', 'sr', 2, 2, 0, 0, 0)`)
 	var minimum, mean, loss, jitter *float64
-	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, round(loss_percent, 3), jitter_ms FROM " + computed + " WHERE correlation_id = 'c'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, round(loss_percent, 3), jitter_ms FROM "+computed+" WHERE correlation_id = 'c'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
 		t.Fatal(err)
 	}
 	if *minimum != 3 || *mean != 3.5 || *loss != 20 || *jitter != 20 {
 		t.Errorf("mos %g/%g, loss %g, jitter %g", *minimum, *mean, *loss, *jitter)
 	}
-	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, loss_percent, jitter_ms FROM " + computed + " WHERE correlation_id = 'silent'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
+	if err := db.QueryRow(t.Context(), "SELECT mos_min, mos_avg, loss_percent, jitter_ms FROM "+computed+" WHERE correlation_id = 'silent'").Scan(&minimum, &mean, &loss, &jitter); err != nil {
 		t.Fatal(err)
 	}
 	if minimum != nil || mean != nil || loss != nil || jitter != nil {

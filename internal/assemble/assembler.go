@@ -70,6 +70,8 @@ type Assembler struct {
 	farAt, leaseAt time.Time
 	seen           generations[uint64, mark]
 	near           nearIndex
+	rollups        []*rollup
+	resumed        bool
 
 	calls         *rowBuffer[calls.Call]
 	registrations *rowBuffer[calls.Registration]
@@ -98,7 +100,7 @@ func New(cfg Config) *Assembler {
 		cfg: cfg, links: links, log: cfg.Log, holder: host + "/" + uuid.NewString(), wake: make(chan struct{}, 1),
 		seen: newGenerations[uint64, mark](500_000), near: newNearIndex(),
 		calls: newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
-		metrics: newMetrics(),
+		rollups: newRollups(), metrics: newMetrics(),
 	}
 }
 
@@ -238,9 +240,27 @@ func (a *Assembler) Pass(ctx context.Context) error {
 		}
 	}
 	a.done = now
+	if !a.resumed {
+		if err := a.resume(ctx); err != nil {
+			return err
+		}
+		a.resumed = true
+	}
+	if err := a.rollUp(ctx, now, false); err != nil {
+		return err
+	}
 	a.metrics.runs.Inc()
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// Settle makes a pass, and computes every rollup that changed, whether it is its
+// time or not.
+func (a *Assembler) Settle(ctx context.Context) error {
+	if err := a.Pass(ctx); err != nil {
+		return err
+	}
+	return a.rollUp(ctx, a.done, true)
 }
 
 func (a *Assembler) serverTime(ctx context.Context) (now time.Time, err error) {

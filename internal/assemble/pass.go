@@ -334,6 +334,16 @@ func (c *chunk) write(ctx context.Context) error {
 	if err := insert(ctx, c.Assembler, c.registrations); err != nil {
 		return err
 	}
+	for _, list := range [][]calls.Call{made, gone} {
+		for i := range list {
+			c.rollups[0].change(list[i].Start)
+		}
+	}
+	for _, list := range [][]calls.Registration{registrations, goneToo} {
+		for i := range list {
+			c.rollups[1].change(list[i].Time)
+		}
+	}
 	c.metrics.calls.Add(float64(len(made)))
 	c.metrics.registrations.Add(float64(len(registrations)))
 	c.metrics.removed.Add(float64(len(gone) + len(goneToo)))

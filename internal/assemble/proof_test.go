@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +176,16 @@ func shortlyBefore(now time.Time) time.Time {
 	return midnight.Add(-30 * time.Second)
 }
 
+// minuteSQL is minuteLine in SQL.
+const minuteSQL = `SELECT arrayStringConcat(arrayMap(x -> toString(x), [toFloat64(toUnixTimestamp(bucket)), attempts, answered, redirected, cancelled, failed, unanswered, final_4xx, final_5xx, final_6xx,
+	effective, ineffective, delivered, ended, active, completed, round(talk_seconds, 3)]), ' ') FROM kpi_1m FINAL WHERE dim = 'all' AND attempts > 0`
+
+func minuteLine(m *truth.Minute) string {
+	talk := strconv.FormatFloat(math.Round(m.TalkSeconds*1000)/1000, 'f', -1, 64)
+	return fmt.Sprint(m.Time/1e6, m.Attempts, m.Answered, m.Redirected, m.Cancelled, m.Failed, m.Unanswered, m.Final4xx, m.Final5xx, m.Final6xx,
+		m.Effective, m.Ineffective, m.Delivered, m.Ended, m.Active, m.Completed, " ", talk)
+}
+
 // TestTruth sends traffic whose truth is known through the real pipeline, and
 // checks every call and registration, however the packets are cut into batches,
 // in whatever order they come, and with each batch sent twice.
@@ -215,7 +227,9 @@ func TestTruth(t *testing.T) {
 				}
 			}
 			feed(t, l, packets, way.batch, way.double, pass)
-			pass()
+			if err := a.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			var calls, registrations []string
 			for i := range corpus.Calls {
 				if corpus.Calls[i].Method == "INVITE" {
@@ -227,6 +241,26 @@ func TestTruth(t *testing.T) {
 			}
 			compare(t, "calls", query(t, l, callSQL), calls)
 			compare(t, "registrations", query(t, l, registrationSQL), registrations)
+			var minutes, attempts []string
+			total := truth.Minute{}
+			for i := range corpus.Minutes {
+				m := &corpus.Minutes[i]
+				total.Attempts += m.Attempts
+				total.Registrations += m.Registrations
+				if m.Attempts > 0 {
+					minutes = append(minutes, minuteLine(m))
+				}
+				if m.Registrations > 0 {
+					attempts = append(attempts, fmt.Sprint(m.Time/1e6, m.Registrations, m.RegFailures, m.Ineffectives))
+				}
+			}
+			compare(t, "kpi_1m", query(t, l, minuteSQL), minutes)
+			compare(t, "registrations_1m", query(t, l, `SELECT arrayStringConcat(arrayMap(x -> toString(x), [toFloat64(toUnixTimestamp(bucket)), attempts, failures, ineffective]), ' ')
+				FROM registrations_1m FINAL WHERE dim = 'all' AND attempts > 0`), attempts)
+			for _, table := range []string{"1h", "1d"} {
+				compare(t, "kpi_"+table, query(t, l, "SELECT toString(sum(attempts)) FROM kpi_"+table+" FINAL WHERE dim = 'all'"), []string{fmt.Sprint(total.Attempts)})
+				compare(t, "registrations_"+table, query(t, l, "SELECT toString(sum(attempts)) FROM registrations_"+table+" FINAL WHERE dim = 'all'"), []string{fmt.Sprint(total.Registrations)})
+			}
 		})
 	}
 }

@@ -130,7 +130,7 @@ var (
 
 // fieldsResource lists the fields, the metrics and what series split by.
 func (d *Datasource) fieldsResource(*http.Request) (any, error) {
-	out := map[string]any{"metrics": query.Metrics(), "group_by": query.GroupColumns()}
+	out := map[string]any{"metrics": query.Metrics(), "group_by": query.GroupColumns(), "kpi_group_by": query.KPIGroupColumns()}
 	for name, target := range targets {
 		var fields []resourceField
 		for _, f := range target.Fields() {

@@ -1,0 +1,177 @@
+package assemble
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/heplake/heplake/schema"
+)
+
+// When buckets are computed again: after a change, but not more often than this,
+// by resolution; and once more when time alone has decided what was undecided.
+var refillEvery = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute}
+
+// settleAfter is how long after a change every call of a minute that will never
+// be answered is known to be so: timer C, and a little.
+const settleAfter = 200 * time.Second
+
+// bucket is the state of one bucket of a rollup.
+type bucket struct {
+	changed         bool
+	changedAt, done time.Time
+}
+
+// rollup keeps the tables of one schema.Rollup true.
+type rollup struct {
+	*schema.Rollup
+	// rows is the table whose versions tell what changed.
+	rows *schema.Table
+	// buckets are those in work, by resolution and start.
+	buckets [3]map[int64]*bucket
+}
+
+func newRollups() []*rollup {
+	out := []*rollup{{Rollup: &schema.CallRollup, rows: &schema.CallRows}, {Rollup: &schema.RegistrationRollup, rows: &schema.RegistrationRows}}
+	for _, r := range out {
+		for i := range r.buckets {
+			r.buckets[i] = map[int64]*bucket{}
+		}
+	}
+	return out
+}
+
+// change notes that something that began in the minute is not as it was.
+func (r *rollup) change(start time.Time) { r.changeBucket(0, start.Unix()) }
+
+func (r *rollup) changeBucket(place int, at int64) {
+	at -= mod(at, schema.Resolutions[place].Seconds)
+	b := r.buckets[place][at]
+	if b == nil {
+		b = &bucket{}
+		r.buckets[place][at] = b
+	}
+	b.changed, b.changedAt = true, time.Now()
+}
+
+func mod(t, step int64) int64 {
+	m := t % step
+	if m < 0 {
+		m += step
+	}
+	return m
+}
+
+// resume finds what changed and may not be in the rollups: what an earlier
+// process wrote shortly before it ended.
+func (a *Assembler) resume(ctx context.Context) error {
+	const margin = 10 * 60 * 1e6
+	for _, r := range a.rollups {
+		sql := "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfMinute(start))) FROM " + a.table(r.rows.Name) +
+			" WHERE version + " + strconv.Itoa(margin) + " >= (SELECT max(version) FROM " + a.table(r.TableName(schema.Resolutions[0])) + ")"
+		err := a.rows(ctx, sql, func(row *reader) { r.changeBucket(0, row.int64()) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rollUp computes the buckets that are due; all that changed, if everything is
+// wanted at once.
+func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool) error {
+	for _, r := range a.rollups {
+		for place := range schema.Resolutions {
+			due := r.due(place, everything)
+			for _, group := range groups(due, place) {
+				if err := a.fill(ctx, r, place, group, uint64(at.UnixMicro())); err != nil {
+					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
+				}
+				r.filled(place, group)
+			}
+		}
+	}
+	return nil
+}
+
+// due lists the buckets to compute now, in order.
+func (r *rollup) due(place int, everything bool) []int64 {
+	var out []int64
+	for at, b := range r.buckets[place] {
+		if everything && b.changed || b.changed && time.Since(b.done) >= refillEvery[place] || !b.changed && time.Since(b.changedAt) >= settleAfter {
+			out = append(out, at)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// filled notes that buckets are as the rows say, and that those they are part of
+// are not.
+func (r *rollup) filled(place int, list []int64) {
+	for _, at := range list {
+		b := r.buckets[place][at]
+		settled := time.Since(b.changedAt) >= settleAfter || place > 0
+		b.changed, b.done = false, time.Now()
+		if settled {
+			delete(r.buckets[place], at)
+		}
+		if place+1 < len(schema.Resolutions) {
+			r.changeBucket(place+1, at)
+		}
+	}
+}
+
+// groups splits buckets so that each group's lie in one hour (day, year): one
+// partition of what they are made of, few rows.
+func groups(list []int64, place int) [][]int64 {
+	width := []int64{3600, 86400, 366 * 86400}[place]
+	byWidth := map[int64][]int64{}
+	for _, at := range list {
+		byWidth[at-mod(at, width)] = append(byWidth[at-mod(at, width)], at)
+	}
+	var out [][]int64
+	for _, k := range slices.Sorted(maps.Keys(byWidth)) {
+		out = append(out, byWidth[k])
+	}
+	return out
+}
+
+// fill computes some buckets.
+func (a *Assembler) fill(ctx context.Context, r *rollup, place int, list []int64, version uint64) error {
+	o := schema.Options{Database: a.cfg.Database}
+	width := schema.Resolutions[place].Seconds
+	stamps := make([]string, len(list))
+	for i, at := range list {
+		stamps[i] = "toDateTime(" + strconv.FormatInt(max(0, at), 10) + ", 'UTC')"
+	}
+	buckets := "bucket IN (" + strings.Join(stamps, ", ") + ")"
+	from, to := time.Unix(list[0], 0).UTC(), time.Unix(list[len(list)-1]+width, 0).UTC()
+	var sql string
+	if place == 0 {
+		condition := hours(hourOf(from), hourOf(from)) + " AND toStartOfMinute(start) IN (" + strings.Join(stamps, ", ") + ")"
+		sql = r.FillSQL(o, condition, buckets, version)
+	} else {
+		w := strconv.FormatInt(width, 10)
+		finer := "f.bucket >= toDateTime(" + strconv.FormatInt(from.Unix(), 10) + ", 'UTC') AND f.bucket < toDateTime(" + strconv.FormatInt(to.Unix(), 10) + ", 'UTC')" +
+			" AND intDiv(toUInt32(f.bucket), " + w + ") * " + w + " IN (" + joinInts(list) + ")"
+		sql = r.CoarsenSQL(o, place, finer, buckets, version)
+	}
+	return a.cfg.Conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"max_threads": 1, "max_query_size": 16 << 20, "insert_deduplicate": 0, "log_comment": "heplake assembler", "max_partitions_per_insert_block": 0,
+	})), sql)
+}
+
+func joinInts(list []int64) string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = strconv.FormatInt(v, 10)
+	}
+	return strings.Join(out, ", ")
+}

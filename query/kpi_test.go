@@ -1,0 +1,87 @@
+package query_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heplake/heplake/query"
+)
+
+// figures are a series' values in short.
+func figures(s query.SeriesResult) string {
+	var out []string
+	for _, series := range s.Series {
+		var values []string
+		for _, l := range series.Labels {
+			values = append(values, l.Value)
+		}
+		for _, v := range series.Values {
+			if v == nil {
+				values = append(values, "-")
+			} else {
+				values = append(values, fmt.Sprintf("%.2f", *v))
+			}
+		}
+		out = append(out, strings.Join(values, " "))
+	}
+	return strings.Join(out, "; ")
+}
+
+// TestKPIs checks the figures of captures whose calls are known, from the rollups
+// and from the calls themselves.
+func TestKPIs(t *testing.T) {
+	l := open(t, failures, registers)
+	// 13 calls: one answered, 12 failed or cancelled in known ways.
+	for metric, want := range map[string]string{
+		"attempts": "12.00", "answered": "1.00", "asr": "8.33", "ser": "9.09", "isa": "16.67", "registrations": "7.00", "reg_failures": "1.00", "cps": "0.00", "active_calls": "0.00",
+	} {
+		for _, f := range []string{"", "tenant = default"} {
+			r := query.SeriesRequest{Metric: metric, From: l.From.Truncate(24 * time.Hour), To: l.From.Truncate(24 * time.Hour).Add(24 * time.Hour), Step: 24 * time.Hour, Filter: f}
+			if got := figures(l.series(t, r)); got != want {
+				t.Errorf("%s, filter %q: %s, want %s", metric, f, got, want)
+			}
+		}
+	}
+}
+
+// TestRollupsSayTheSame checks every figure, with every split, against that of the
+// calls themselves.
+func TestRollupsSayTheSame(t *testing.T) {
+	l := open(t, failures, lossy, twoLegs, registers, withMedia)
+	for _, metric := range query.Metrics() {
+		if metric == "messages" || metric == "errors" {
+			continue
+		}
+		for _, group := range []string{"", "tenant", "node", "src_ip", "user_agent"} {
+			r := query.SeriesRequest{Metric: metric, From: l.From.Truncate(time.Hour).Add(-90 * time.Minute), To: l.To.Truncate(time.Hour).Add(90 * time.Minute), Step: time.Hour}
+			if group != "" {
+				r.GroupBy = []string{group}
+			}
+			rolled := figures(l.series(t, r))
+			r.Filter = "tenant = default" // rollups know no filter
+			if direct := figures(l.series(t, r)); rolled != direct {
+				t.Errorf("%s by %q: rollups say %s, calls %s", metric, group, rolled, direct)
+			}
+		}
+	}
+}
+
+func TestKPIsRefuse(t *testing.T) {
+	l := open(t)
+	for _, r := range []query.SeriesRequest{
+		{Metric: "asr", GroupBy: []string{"reason"}},
+		{Metric: "registrations", GroupBy: []string{"outcome"}},
+		{Metric: "registrations", Filter: "raw like \"%x%\""},
+	} {
+		if _, err := l.Series(t.Context(), r); !errors.Is(err, query.ErrInvalid) {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if !slices.Contains(query.Metrics(), "srd_ms_p95") {
+		t.Error("no percentiles")
+	}
+}
