@@ -71,7 +71,8 @@ var (
 		"Method": true, "CSeqMethod": true, "Transport": true, "LinkedBy": true, "ReleasedBy": true, "ParseError": true, "Codecs": true, "Raw": true, "RawBytes": true, "Label": true,
 	}
 	userFields = map[string]bool{"FromUser": true, "ToUser": true, "RURIUser": true}
-	hostFields = map[string]bool{"FromDomain": true, "ToDomain": true, "Node": true, "Nodes": true, "Tenant": true}
+	hostFields = map[string]bool{"FromDomain": true, "ToDomain": true, "Tenant": true}
+	nodeFields = map[string]bool{"Node": true, "Nodes": true}
 	nameFields = map[string]bool{"Alias": true}
 	idFields   = map[string]bool{"CallID": true, "CallIDs": true, "CorrelationID": true, "LinkValue": true}
 )
@@ -134,6 +135,11 @@ func (a *Anonymiser) field(name, s string) string {
 	case userFields[name]:
 		return a.user(s)
 	case hostFields[name]:
+		return a.p.host(s)
+	case nodeFields[name]:
+		if strings.Trim(s, "0123456789") == "" { // a capture id, which stays
+			return s
+		}
 		return a.p.host(s)
 	case idFields[name]:
 		return a.p.id(s)

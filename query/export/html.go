@@ -35,6 +35,10 @@ type pageMessage struct {
 	Leg                    string
 }
 
+// maxMarks is how many rows a page may have for the one that is read to be marked,
+// which costs a style rule for each.
+const maxMarks = 300
+
 // HTML writes the call as one page: the ladder, in which every row leads to the
 // record behind it, whole. It needs nothing else: no script, no font, no other
 // file. Colours follow the reader's preference for light or dark; on paper the
@@ -50,10 +54,12 @@ func HTML(w io.Writer, f *query.Flow, o HTMLOptions) error {
 	data := struct {
 		Title, CallID, Generator, Truncated string
 		Ladder                              template.HTML
+		Marks                               bool // the row that is read is marked
 		Messages                            []pageMessage
 	}{
 		Title: title(f), CallID: oneLine(f.Call.CorrelationID), Generator: "heplake " + version.Version, Truncated: oneLine(f.Truncated),
 		Ladder: template.HTML(picture.String()), //nolint:gosec // ladder.SVG escapes what it draws
+		Marks:  len(f.Items) <= maxMarks,
 	}
 	for i := range f.Items {
 		data.Messages = append(data.Messages, newPageMessage(f, i, o.Zone))
