@@ -333,3 +333,17 @@ func TestParticipantsAreMerged(t *testing.T) {
 		t.Error("an address has two names")
 	}
 }
+
+// TestEndsAreMended: a proxy that reports its own address as both ends of what it
+// sends over WebSocket.
+func TestEndsAreMended(t *testing.T) {
+	f := talk(t, nil,
+		said{ms: 0, src: "10.0.0.1:41000", dst: proxy, first: "REGISTER sip:x", cseq: "1 REGISTER", vias: "host.invalid:5060/b1", transport: "ws"},
+		said{ms: 5, src: proxy, dst: proxy, first: "200 OK", cseq: "1 REGISTER", vias: "host.invalid:5060/b1", transport: "tcp", toTag: "b"})
+	if f.Items[1].Dst != f.Items[0].Src || f.Items[1].DstAddr.String() != proxy || len(f.Participants) != 2 {
+		t.Errorf("items %+v", f.Items)
+	}
+	if len(f.Findings) != 1 || f.Findings[0].Code != "answered" || len(f.Transactions) != 1 {
+		t.Errorf("findings %+v", f.Findings)
+	}
+}

@@ -363,7 +363,7 @@ func (a *analysis) answered(t int) []Finding {
 	}
 	for b := range a.f.Transactions {
 		bye := &a.f.Transactions[b]
-		if bye.Method != "BYE" || bye.Parent >= 0 || bye.Request < 0 || bye.Request < tx.Final {
+		if bye.Method != "BYE" || bye.Parent >= 0 || bye.Request < 0 {
 			continue
 		}
 		by := "the called party"
@@ -392,8 +392,8 @@ func reasonText(h *sipHead) string {
 	var out []string
 	for _, value := range h.all("reason") {
 		protocol, _ := cutUnquoted(value, ';')
-		cause, _ := parameter(value, "cause", ';')
-		text, _ := parameter(value, "text", ';')
+		cause := parameter(value, "cause", ';')
+		text := parameter(value, "text", ';')
 		one := strings.TrimSpace(protocol + " " + cause)
 		if text == "" && strings.EqualFold(protocol, "Q.850") {
 			text = Q850Text(cause)

@@ -51,16 +51,16 @@ func (a *analysis) authentication() []Finding {
 				continue
 			}
 			refused++
-			if value, _ := parameter(a.challenge(tx.Final), "stale", ','); strings.EqualFold(value, "true") {
+			if value := parameter(a.challenge(tx.Final), "stale", ','); strings.EqualFold(value, "true") {
 				stale++
 			}
 		}
-		if refused == 0 || refused == stale && refused == 1 {
+		if refused == 0 || stale == 1 && refused == 1 { // one stale nonce is how nonces go
 			continue
 		}
 		tx := &a.f.Transactions[last]
-		user, _ := parameter(a.credentials(tx.Request), "username", ',')
-		realm, _ := parameter(a.challenge(tx.Final), "realm", ',')
+		user := parameter(a.credentials(tx.Request), "username", ',')
+		realm := parameter(a.challenge(tx.Final), "realm", ',')
 		text := fmt.Sprintf("Authentication loop: %s challenged the %s of %s %s, %s with credentials for %s in realm %s refused", a.named(tx.Server), tx.Method, a.who(tx.Client),
 			times(tried), times(refused), quoted(user), quoted(realm))
 		code := "auth_loop"
@@ -460,7 +460,7 @@ func (a *analysis) releaseReasons() []Finding {
 		said[why] = true
 		severity := SeverityInfo
 		for _, value := range a.heads[tx.Request].all("reason") {
-			if cause, _ := parameter(value, "cause", ';'); strings.HasPrefix(strings.ToUpper(value), "Q.850") && cause != "16" && cause != "17" && cause != "31" {
+			if cause := parameter(value, "cause", ';'); strings.HasPrefix(strings.ToUpper(value), "Q.850") && cause != "16" && cause != "17" && cause != "31" {
 				severity = SeverityWarning
 			}
 		}

@@ -120,6 +120,7 @@ func (b *flowBuilder) add(m message) {
 
 // flow puts what was added together.
 func (b *flowBuilder) flow() *Flow {
+	mendEnds(b.messages)
 	b.messages = inOrder(b.messages)
 	markRepeats(b.messages)
 	f := &Flow{Legs: b.legs(), Items: make([]Item, len(b.messages)), Truncated: strings.Join(b.reasons, "; ")}
@@ -154,6 +155,32 @@ func (b *flowBuilder) flow() *Flow {
 		f.Participants = []Participant{}
 	}
 	return f
+}
+
+// mendEnds finds the receiver of messages whose agent reports the sender as both
+// ends, as Kamailio does of what it sends over WebSocket: the other end of the
+// same transaction. Item.DstAddr stays what was reported.
+func mendEnds(messages []message) {
+	type branch struct {
+		callID, branch, cseqMethod string
+		cseq                       uint32
+		at                         address
+	}
+	peers := map[branch]address{}
+	for i := range messages {
+		if m := &messages[i]; m.Kind == KindSIP && m.src != m.dst && m.branch != "" {
+			peers[branch{m.CallID, m.branch, m.CSeqMethod, m.CSeq, m.dst}] = m.src
+		}
+	}
+	for i := range messages {
+		m := &messages[i]
+		if m.Kind != KindSIP || m.src != m.dst || m.branch == "" {
+			continue
+		}
+		if peer, ok := peers[branch{m.CallID, m.branch, m.CSeqMethod, m.CSeq, m.src}]; ok {
+			m.dst = peer
+		}
+	}
 }
 
 // legs lists the legs in order of their first message, each with the link by

@@ -82,16 +82,6 @@ func (h *sipHead) all(name string) []string {
 	return out
 }
 
-// has reports whether the message has the header.
-func (h *sipHead) has(name string) bool {
-	for _, f := range h.fields {
-		if f.name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // number is a header's value as a number; -1 when it is none.
 func (h *sipHead) number(name string) int {
 	digits, _, _ := strings.Cut(h.get(name), ";")
@@ -124,8 +114,8 @@ func cutUnquoted(s string, separator byte) (before, after string) {
 }
 
 // parameter is a parameter of a header's value, without quotes: after a
-// semicolon, or in a challenge after a comma. ok tells an empty one from none.
-func parameter(value, name string, separator byte) (text string, ok bool) {
+// semicolon, or in a challenge after a comma; "" without it.
+func parameter(value, name string, separator byte) string {
 	_, rest := cutUnquoted(value, separator)
 	if separator == ',' { // digest parameters begin behind the scheme
 		_, rest, _ = strings.Cut(strings.TrimSpace(value), " ")
@@ -135,10 +125,10 @@ func parameter(value, name string, separator byte) (text string, ok bool) {
 		one, rest = cutUnquoted(rest, separator)
 		key, v, _ := strings.Cut(one, "=")
 		if strings.EqualFold(strings.TrimSpace(key), name) {
-			return strings.Trim(strings.TrimSpace(v), `"`), true
+			return strings.Trim(strings.TrimSpace(v), `"`)
 		}
 	}
-	return "", false
+	return ""
 }
 
 // sipVia is one value of Via.
@@ -166,9 +156,9 @@ func (h *sipHead) vias() []sipVia {
 				v.port = 5061
 			}
 		}
-		v.branch, _ = parameter(value, "branch", ';')
-		v.received, _ = parameter(value, "received", ';')
-		rport, _ := parameter(value, "rport", ';')
+		v.branch = parameter(value, "branch", ';')
+		v.received = parameter(value, "received", ';')
+		rport := parameter(value, "rport", ';')
 		n, _ := strconv.ParseUint(rport, 10, 16)
 		v.rport = uint16(n)
 		out = append(out, v)
@@ -188,8 +178,7 @@ func splitSentBy(s string) (host string, port uint16) {
 
 // tag is the tag of From or To.
 func (h *sipHead) tag(name string) string {
-	t, _ := parameter(h.get(name), "tag", ';')
-	return t
+	return parameter(h.get(name), "tag", ';')
 }
 
 // uri is the URI in the first value of a header, without brackets.
