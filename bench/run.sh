@@ -17,4 +17,4 @@ go test -run '^$' -bench . -benchtime "${BENCHTIME:-200ms}" -count "$count" \
 say "bench: load ($scenarios)"
 go build -o bin/hepgen ./bench/cmd/hepgen
 go build -o bin/heplake-load ./bench/cmd/load
-bin/heplake-load --scenarios "$scenarios" --results "$results"
+timeout --signal=INT --kill-after=1m "${LIMIT:-20m}" bin/heplake-load --scenarios "$scenarios" --results "$results"

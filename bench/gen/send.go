@@ -53,7 +53,8 @@ type conn interface {
 
 // Send makes the packets of g and sends them. Each bears the time at which it
 // is due, or sent when there is no rate. It ends early, without an error, when
-// ctx ends.
+// ctx ends. Datagrams that meet nobody are not an error: the collector may be
+// away for a while.
 func Send(ctx context.Context, g *Generator, cfg SendConfig) (sent Sent, err error) {
 	conns := make([]conn, max(1, cfg.Conns))
 	defer func() {

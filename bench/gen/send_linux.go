@@ -81,6 +81,9 @@ func (d *datagrams) flush() error {
 		if err := d.raw.Write(d.write); err != nil {
 			return err
 		}
+		if d.errno == unix.ECONNREFUSED {
+			continue // told of one sent before; the others are still to be sent
+		}
 		if d.errno != 0 {
 			return d.errno
 		}

@@ -2,7 +2,11 @@
 
 package gen
 
-import "net"
+import (
+	"errors"
+	"net"
+	"syscall"
+)
 
 // datagrams sends each packet by a call of its own.
 type datagrams struct {
@@ -27,6 +31,9 @@ func (d *datagrams) flush() error {
 	}
 	_, err := d.conn.Write(d.buf)
 	d.buf = d.buf[:0]
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil // told of one sent before
+	}
 	return err
 }
 

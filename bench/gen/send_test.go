@@ -92,3 +92,27 @@ func TestSendTCP(t *testing.T) {
 		t.Errorf("%d packets arrived", n)
 	}
 }
+
+// TestNobodyThere: a collector that is away ends nothing.
+func TestNobodyThere(t *testing.T) {
+	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := server.LocalAddr().String()
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const packets = 300
+	g, err := New(Config{Seed: 1, Packets: packets, Rate: 1000, Agents: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := Send(context.Background(), g, SendConfig{To: to, Proto: "udp", Rate: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent.Counts.Packets != packets {
+		t.Errorf("%d packets sent, want all %d", sent.Counts.Packets, packets)
+	}
+}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,10 +46,14 @@ type namedPID struct {
 
 // heplake is a `heplake serve` of its own, with an empty data folder.
 type heplake struct {
-	cmd       *exec.Cmd
-	dir       string
-	addresses map[string]string
-	ended     chan struct{}
+	binary, dir string
+	cmd         *exec.Cmd
+	addresses   map[string]string
+	ended       chan struct{}
+	// apart is ClickHouse as a process of its own; nil when it is embedded.
+	apart *clickhouse
+	// dropped is what runs that have ended wrote of their losses, by stage.reason.
+	dropped map[string]uint64
 }
 
 // startTimeout bounds a server's start.
@@ -59,54 +64,66 @@ func startHeplake(ctx context.Context, binary string) (_ *heplake, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &heplake{dir: dir}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, h.stop())
-		}
-	}()
-	log, err := os.Create(filepath.Join(dir, "log"))
+	h := &heplake{binary: binary, dir: dir, dropped: map[string]uint64{}}
+	if err := h.start(ctx, "serve"); err != nil {
+		return nil, errors.Join(err, h.stop())
+	}
+	return h, nil
+}
+
+// start runs the command and waits until it is ready. It listens where it did
+// before, if it did.
+func (h *heplake) start(ctx context.Context, command string, more ...string) error {
+	addresses := filepath.Join(h.dir, "addresses.json")
+	_ = os.Remove(addresses)
+	log, err := os.OpenFile(filepath.Join(h.dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = log.Close() }()
-	h.cmd = exec.Command(binary, "serve")
+	h.cmd = exec.Command(h.binary, command)
 	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.Env = append(os.Environ(), "HEPLAKE_DATA_DIR="+dir)
+	h.cmd.Env = append(os.Environ(), "HEPLAKE_DATA_DIR="+h.dir)
 	for _, key := range []string{"HEP_UDP", "HEP_TCP", "EMBEDDED_HTTP", "EMBEDDED_TCP", "API_ADDR", "METRICS_ADDR"} {
-		h.cmd.Env = append(h.cmd.Env, "HEPLAKE_"+key+"=127.0.0.1:0")
+		h.cmd.Env = append(h.cmd.Env, "HEPLAKE_"+key+"="+cmp.Or(h.addresses[strings.ToLower(key)], "127.0.0.1:0"))
 	}
+	h.cmd.Env = append(h.cmd.Env, more...)
 	if err := h.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	h.ended = make(chan struct{})
+	ended, cmd := make(chan struct{}), h.cmd
+	h.ended = ended
 	go func() {
 		// Its exit code is of no interest: that it ends too early is.
-		_ = h.cmd.Wait()
-		close(h.ended)
+		_ = cmd.Wait()
+		close(ended)
 	}()
 	for began := time.Now(); ; {
-		b, rerr := os.ReadFile(filepath.Join(dir, "addresses.json"))
-		if rerr == nil && json.Unmarshal(b, &h.addresses) == nil {
-			if resp, err := http.Get("http://" + h.addresses["metrics"] + "/readyz"); err == nil {
-				_ = resp.Body.Close()
-				if resp.StatusCode == http.StatusOK {
-					return h, nil
-				}
-			}
+		b, rerr := os.ReadFile(addresses)
+		if rerr == nil && json.Unmarshal(b, &h.addresses) == nil && h.ready() {
+			return nil
 		}
-		ended := false
+		over := false
 		select {
-		case <-h.ended:
-			ended = true
+		case <-ended:
+			over = true
 		default:
 		}
-		if ended || time.Since(began) > startTimeout || ctx.Err() != nil {
-			tail, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return nil, fmt.Errorf("%s serve is not ready after %s:\n%s", binary, time.Since(began).Round(time.Second), tail)
+		if over || time.Since(began) > startTimeout || ctx.Err() != nil {
+			tail, _ := os.ReadFile(filepath.Join(h.dir, "log"))
+			return fmt.Errorf("%s %s is not ready after %s:\n%s", h.binary, command, time.Since(began).Round(time.Second), tail)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+func (h *heplake) ready() bool {
+	resp, err := http.Get("http://" + h.addresses["metrics"] + "/readyz")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }
 
 func (h *heplake) name() string { return serverHeplake }
@@ -115,6 +132,9 @@ func (h *heplake) address(proto string) string { return h.addresses["hep_"+proto
 
 func (h *heplake) processes() []namedPID {
 	all := []namedPID{{serverHeplake, h.cmd.Process.Pid}}
+	if h.apart != nil {
+		return all
+	}
 	for _, pid := range children(h.cmd.Process.Pid) {
 		all = append(all, namedPID{"engine", pid})
 	}
@@ -198,24 +218,29 @@ func (h *heplake) outcome(ctx context.Context, r *Result) error {
 		return fmt.Errorf("count rows: %w", err)
 	}
 	r.Stored = &stored
+	if r.Scenario.disturbed() {
+		if err := h.countTwice(ctx, r); err != nil {
+			return err
+		}
+	}
 	m, err := h.metrics(ctx)
 	if err != nil {
 		return err
 	}
-	r.Dropped = map[string]uint64{}
+	r.Dropped = h.dropped
 	for _, v := range m["heplake_dropped_total"].GetMetric() {
 		label := map[string]string{}
 		for _, l := range v.GetLabel() {
 			label[l.GetName()] = l.GetValue()
 		}
-		r.Dropped[label["stage"]+"."+label["reason"]] = uint64(v.GetCounter().GetValue())
+		r.Dropped[label["stage"]+"."+label["reason"]] += uint64(v.GetCounter().GetValue())
 	}
 	if f := m["heplake_receive_to_queryable_seconds"]; f != nil {
 		all := sum(f)
 		p50, p99 := quantile(all, 0.5), quantile(all, 0.99)
 		r.QueryableP50, r.QueryableP99 = &p50, &p99
 	}
-	if int(stored) != r.Sent.Counts.Packets || stored > maxCallsChecked {
+	if r.Scenario.disturbed() || int(stored) != r.Sent.Counts.Packets || stored > maxCallsChecked {
 		return nil
 	}
 	return h.checkCalls(ctx, r)
@@ -245,12 +270,36 @@ func (h *heplake) checkCalls(ctx context.Context, r *Result) error {
 	return nil
 }
 
-func (h *heplake) stop() error {
+// countTwice finds rows of packets that are there more than once. The generator
+// gives each packet of a paced run a microsecond of its own.
+func (h *heplake) countTwice(ctx context.Context, r *Result) error {
+	text, err := h.query(ctx, "SELECT count() - uniqExact(time) FROM (SELECT time FROM heplake.sip UNION ALL SELECT time FROM heplake.media UNION ALL SELECT time FROM heplake.events)")
+	if err != nil {
+		return fmt.Errorf("count doubles: %w", err)
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("count doubles: %w", err)
+	}
+	r.Twice = &n
+	return nil
+}
+
+// end asks the process to stop and waits until it has.
+func (h *heplake) end() {
 	if h.ended != nil {
 		_ = h.cmd.Process.Signal(syscall.SIGTERM)
 		<-h.ended
 	}
-	return os.RemoveAll(h.dir)
+}
+
+func (h *heplake) stop() error {
+	h.end()
+	var err error
+	if h.apart != nil {
+		err = h.apart.stop()
+	}
+	return errors.Join(err, os.RemoveAll(h.dir))
 }
 
 // sum adds up the histograms of a family, which all have the same buckets.

@@ -1,11 +1,17 @@
 package load
 
 import (
+	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/heplake/heplake/internal/captures"
+	"github.com/heplake/heplake/internal/embedded"
 )
 
 func TestOwnProcess(t *testing.T) {
@@ -48,5 +54,52 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := Choose("short,nothing"); err == nil {
 		t.Error("accepted a scenario that does not exist")
+	}
+}
+
+// TestDisturbances runs an outage and a restart, short and slow, and holds the
+// result to what must be so at any rate.
+func TestDisturbances(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	library, err := embedded.FindLibrary(os.Getenv("HEPLAKE_EMBEDDED_LIBRARY"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HEPLAKE_EMBEDDED_LIBRARY", library)
+	dir := t.TempDir()
+	o := Options{Heplake: filepath.Join(dir, "heplake"), Generator: filepath.Join(dir, "hepgen"), Outage: 2 * time.Second}
+	for out, pkg := range map[string]string{o.Heplake: "./cmd/heplake", o.Generator: "./bench/cmd/hepgen"} {
+		cmd := exec.Command("go", "build", "-o", out, pkg)
+		cmd.Dir = captures.Root()
+		if b, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, b)
+		}
+	}
+	for _, s := range []Scenario{
+		{Name: "outage", Rate: 500, Proto: "udp", Agents: 2, Outage: time.Minute},
+		{Name: "restart", Rate: 500, Duration: 8 * time.Second, Proto: "udp", Agents: 2, Restart: true},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		r, err := Heplake(ctx, o, s)
+		cancel()
+		if err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		t.Log(r.Line())
+		if r.Stored == nil || r.Twice == nil || *r.Twice != 0 || r.AwaySeconds == nil || *r.AwaySeconds <= 0 || r.DrainSeconds == nil {
+			t.Errorf("%s: stored %v, twice %v, away %v, drained %v", s.Name, r.Stored, r.Twice, r.AwaySeconds, r.DrainSeconds)
+		}
+		var counted int64
+		for _, n := range r.Dropped {
+			counted += int64(n)
+		}
+		switch {
+		case s.Outage > 0 && (*r.Lost != counted || *r.AwaySeconds < o.Outage.Seconds()):
+			t.Errorf("lost %d, counted %v, away %v s", *r.Lost, r.Dropped, *r.AwaySeconds)
+		case s.Restart && (*r.MetNobody < 0 || float64(*r.MetNobody) > float64(s.Rate)*(*r.AwaySeconds+1)):
+			t.Errorf("%d datagrams met nobody in %v s", *r.MetNobody, *r.AwaySeconds)
+		}
 	}
 }

@@ -28,6 +28,17 @@ type Result struct {
 	Stored          *uint64  `json:"stored"`
 	StoredPerSecond *float64 `json:"stored_per_second"`
 	Lost            *int64   `json:"lost"`
+	// Twice is how many rows are there more than once: for a paced run, where each
+	// packet has a time of its own.
+	Twice *uint64 `json:"stored_twice"`
+	// AwaySeconds is how long the server or its ClickHouse was away; DrainSeconds is
+	// from its return until no batch waited for longer than usual, with the traffic
+	// going on.
+	AwaySeconds  *float64 `json:"away_s,omitempty"`
+	DrainSeconds *float64 `json:"drained_after_s,omitempty"`
+	// MetNobody is what of Lost heplake did not count, in a run that restarts it:
+	// datagrams for which there was no socket.
+	MetNobody *int64 `json:"met_nobody,omitempty"`
 	// Dropped is the loss as the server counts it, by stage.reason.
 	Dropped map[string]uint64 `json:"dropped_by_reason"`
 	// KernelDrops is what the kernel dropped on the server's UDP sockets.
@@ -75,11 +86,23 @@ func (r *Result) Line() string {
 	if r.Lost != nil {
 		s += fmt.Sprintf("  lost %d", *r.Lost)
 	}
-	if r.KernelDrops > 0 {
+	if r.KernelDrops > 0 && r.Dropped == nil {
 		s += fmt.Sprintf(" (kernel %d)", r.KernelDrops)
+	}
+	for reason, n := range r.Dropped {
+		s += fmt.Sprintf(" (%s %d)", reason, n)
 	}
 	for _, p := range r.Processes {
 		s += fmt.Sprintf("  %s %.2f µs/msg %d MiB", p.Name, p.CPUMicros, p.PeakMemory>>20)
+	}
+	if r.Twice != nil && *r.Twice > 0 {
+		s += fmt.Sprintf("  TWICE %d", *r.Twice)
+	}
+	if r.AwaySeconds != nil {
+		s += fmt.Sprintf("  away %.1f s, drained after %.1f s", *r.AwaySeconds, *r.DrainSeconds)
+	}
+	if r.MetNobody != nil {
+		s += fmt.Sprintf(", met nobody %d", *r.MetNobody)
 	}
 	if r.QueryableP99 != nil {
 		s += fmt.Sprintf("  queryable p50 %.2f p99 %.2f s", *r.QueryableP50, *r.QueryableP99)

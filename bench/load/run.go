@@ -16,8 +16,9 @@ import (
 type Options struct {
 	// Heplake and Generator are the paths of bin/heplake and of hepgen.
 	Heplake, Generator string
-	// Duration goes over the paced scenarios' own when it is not 0.
-	Duration time.Duration
+	// Duration goes over the paced scenarios' own when it is not 0, and Outage over
+	// how long ClickHouse is away.
+	Duration, Outage time.Duration
 }
 
 // drainTimeout bounds the wait for what was received to be stored.
@@ -25,7 +26,11 @@ const drainTimeout = 3 * time.Minute
 
 // Heplake runs the scenario against a heplake of its own.
 func Heplake(ctx context.Context, o Options, s Scenario) (*Result, error) {
-	h, err := startHeplake(ctx, o.Heplake)
+	start := startHeplake
+	if s.Outage > 0 {
+		start = startApart
+	}
+	h, err := start(ctx, o.Heplake)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +39,9 @@ func Heplake(ctx context.Context, o Options, s Scenario) (*Result, error) {
 
 // Other runs the scenario against a peer.
 func Other(ctx context.Context, o Options, s Scenario, p Peer) (*Result, error) {
+	if s.disturbed() {
+		return nil, fmt.Errorf("%s: what happens in it is made for heplake", s.Name)
+	}
 	srv, err := startPeer(ctx, p)
 	if err != nil {
 		return nil, err
@@ -43,9 +51,7 @@ func Other(ctx context.Context, o Options, s Scenario, p Peer) (*Result, error) 
 
 func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err error) {
 	defer func() { err = errors.Join(err, srv.stop()) }()
-	if o.Duration > 0 && s.Rate > 0 {
-		s.Duration = o.Duration
-	}
+	s = s.within(o)
 	r = &Result{Date: time.Now(), Commit: commit(), Machine: thisMachine(), Server: srv.name(), Scenario: s}
 	processes := srv.processes()
 	before := make([]time.Duration, len(processes))
@@ -57,7 +63,10 @@ func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err
 	drops := kernelDrops(portOf(srv.address("udp")))
 
 	began := time.Now()
-	if err := generate(ctx, o, s, srv.address(s.Proto), r); err != nil {
+	disturbed := make(chan error, 1)
+	go func() { disturbed <- disturb(ctx, s, srv, r) }()
+	err = generate(ctx, o, s, srv.address(s.Proto), r)
+	if err := errors.Join(err, <-disturbed); err != nil {
 		return nil, err
 	}
 	drain, cancel := context.WithTimeout(ctx, drainTimeout)
@@ -70,18 +79,30 @@ func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err
 	sent := r.Sent.Counts.Packets
 	for i, p := range processes {
 		after, err := cpuTime(p.pid)
+		if err != nil && s.disturbed() {
+			continue // one that was stopped: its cost is not the question
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s has ended: %w", p.name, err)
 		}
 		r.Processes = append(r.Processes, Process{Name: p.name, CPUMicros: float64((after - before[i]).Microseconds()) / float64(max(1, sent)), PeakMemory: peakMemory(p.pid)})
 	}
-	r.KernelDrops = kernelDrops(portOf(srv.address("udp"))) - drops
+	if !s.Restart { // the sockets are others
+		r.KernelDrops = kernelDrops(portOf(srv.address("udp"))) - drops
+	}
 	if err := srv.outcome(ctx, r); err != nil {
 		return nil, err
 	}
 	if r.Stored != nil {
 		lost, rate := int64(sent)-int64(*r.Stored), float64(*r.Stored)/r.Seconds
 		r.Lost, r.StoredPerSecond = &lost, &rate
+		if s.Restart {
+			nobody := lost
+			for _, n := range r.Dropped {
+				nobody -= int64(n)
+			}
+			r.MetNobody = &nobody
+		}
 	}
 	return r, nil
 }

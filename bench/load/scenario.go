@@ -16,6 +16,31 @@ type Scenario struct {
 	Count    int           `json:"count,omitempty"`
 	Proto    string        `json:"proto"`
 	Agents   int           `json:"agents"`
+	// Outage is how long ClickHouse, a process of its own then, is away.
+	Outage time.Duration `json:"-"`
+	// Restart asks heplake to stop in the middle of the run, and starts it again.
+	Restart bool `json:"restart,omitempty"`
+}
+
+// lead is how long a run goes before its outage, and tail after it.
+func (s Scenario) lead() time.Duration { return max(time.Second, s.Outage/12) }
+func (s Scenario) tail() time.Duration { return max(2*time.Second, s.Outage/3) }
+
+// disturbed tells whether something happens to the server during the run.
+func (s Scenario) disturbed() bool { return s.Outage > 0 || s.Restart }
+
+// within is the scenario with the durations of the options.
+func (s Scenario) within(o Options) Scenario {
+	if s.Outage > 0 && o.Outage > 0 {
+		s.Outage = o.Outage
+	}
+	switch {
+	case s.Outage > 0:
+		s.Duration = s.lead() + s.Outage + s.tail()
+	case o.Duration > 0 && s.Rate > 0:
+		s.Duration = o.Duration
+	}
+	return s
 }
 
 // Scenarios are all there are, in the order in which they run.
@@ -30,11 +55,13 @@ var Scenarios = []Scenario{
 	{Name: "tcp-100k", Rate: 100_000, Duration: 20 * time.Second, Proto: "tcp", Agents: 16},
 	{Name: "tcp-flat-out", Count: 2_000_000, Proto: "tcp", Agents: 16},
 	{Name: "few-agents", Rate: 50_000, Duration: 20 * time.Second, Proto: "udp", Agents: 1},
+	{Name: "outage", Rate: 20_000, Proto: "udp", Agents: 8, Outage: time.Minute},
+	{Name: "restart", Rate: 20_000, Duration: 20 * time.Second, Proto: "udp", Agents: 8, Restart: true},
 	{Name: "many-agents", Rate: 50_000, Duration: 20 * time.Second, Proto: "udp", Agents: 1000},
 }
 
 // Short are the names of the scenarios that `make bench` runs.
-var Short = []string{"5k", "20k", "100k", "tcp-100k", "few-agents"}
+var Short = []string{"5k", "20k", "100k", "flat-out", "tcp-100k", "few-agents", "many-agents", "outage", "restart"}
 
 // Choose finds scenarios by name, separated by commas; "short" and "all" name several.
 func Choose(names string) (chosen []Scenario, err error) {

@@ -35,6 +35,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.Heplake, "heplake", "bin/heplake", "the binary to measure")
 	flag.StringVar(&o.Generator, "generator", "bin/hepgen", "the generator's binary")
 	flag.DurationVar(&o.Duration, "duration", 0, "of paced scenarios, instead of their own")
+	flag.DurationVar(&o.Outage, "outage", 0, "how long ClickHouse is away in scenario outage, instead of a minute")
 	names := flag.String("scenarios", "short", "names separated by commas, short, or all")
 	results := flag.String("results", "bench/results", "folder for the results; empty writes none")
 	repeat := flag.Int("repeat", 1, "how often each scenario runs")
