@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,9 +30,15 @@ const registrationsSQL = `SELECT call_id, toUnixTimestamp64Micro(start) AS time_
 FROM registrations WHERE start >= fromUnixTimestamp64Micro({from:Int64}) AND start <= fromUnixTimestamp64Micro({to:Int64})
 FORMAT JSONEachRow`
 
-// StoredCalls reads the calls of the corpus' time from a database, by the URL of
-// its HTTP interface: http://user:password@host:port/database.
+// StoredCalls reads the calls that have a leg of the corpus from a database, by
+// the URL of its HTTP interface: http://user:password@host:port/database.
 func (c *Corpus) StoredCalls(ctx context.Context, database string) ([]Got, error) {
+	mine := map[string]bool{}
+	for i := range c.Calls {
+		for _, id := range c.Calls[i].CallIDs {
+			mine[id] = true
+		}
+	}
 	var out []Got
 	err := c.query(ctx, database, callsSQL, func(line []byte) error {
 		var row struct {
@@ -46,6 +53,9 @@ func (c *Corpus) StoredCalls(ctx context.Context, database string) ([]Got, error
 		if err := json.Unmarshal(line, &row); err != nil {
 			return err
 		}
+		if !slices.ContainsFunc(row.CallIDs, func(id string) bool { return mine[id] }) {
+			return nil
+		}
 		g := row.Got
 		g.Start, g.LastSeen = time.UnixMicro(row.StartUs).UTC(), time.UnixMicro(row.LastSeenUs).UTC()
 		g.FirstProvisional, g.Ring, g.Answer, g.End = optional(row.ProvisionalUs), optional(row.RingUs), optional(row.AnswerUs), optional(row.EndUs)
@@ -57,6 +67,10 @@ func (c *Corpus) StoredCalls(ctx context.Context, database string) ([]Got, error
 
 // StoredRegistrations reads the attempts to register likewise.
 func (c *Corpus) StoredRegistrations(ctx context.Context, database string) ([]GotRegistration, error) {
+	mine := map[string]bool{}
+	for i := range c.Registrations {
+		mine[c.Registrations[i].CallID] = true
+	}
 	var out []GotRegistration
 	err := c.query(ctx, database, registrationsSQL, func(line []byte) error {
 		var row struct {
@@ -66,6 +80,9 @@ func (c *Corpus) StoredRegistrations(ctx context.Context, database string) ([]Go
 		}
 		if err := json.Unmarshal(line, &row); err != nil {
 			return err
+		}
+		if !mine[row.CallID] {
+			return nil
 		}
 		g := row.GotRegistration
 		g.Time, g.Ineffective = time.UnixMicro(row.TimeUs).UTC(), row.IsIneffective == 1

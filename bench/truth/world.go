@@ -30,7 +30,8 @@ type agent struct {
 }
 
 func newWorld(g *generator) *world {
-	w := &world{}
+	// Users of other seeds are others: several corpora may share a database.
+	w := &world{users: int(g.cfg.Seed * 7919 % 900_000)}
 	watched := func(ip string, ua string) *host {
 		n := len(w.agents)
 		a := agent{name: fmt.Sprintf("agent-%d", n), id: uint32(2001 + n)}
