@@ -323,7 +323,7 @@ func exactly(lines []string, n int) []string {
 
 // describeWindow says which time a search looks at.
 func describeWindow(since, until string) string {
-	s := "all day"
+	s := "the last day"
 	if since != "" {
 		s = "since " + since
 	}

@@ -10,7 +10,7 @@ func bind(keys []string, shown, does string) key.Binding {
 var keys = struct {
 	help, redraw, quit, back, accept, cancel                                  key.Binding
 	up, down, pageUp, pageDown, home, end, left, right                        key.Binding
-	open, filter, sortLeft, sortRight, reverse, live, refresh, window         key.Binding
+	open, filter, sortLeft, sortRight, reverse, live, refresh, window, more   key.Binding
 	save, copyID, mark, decoded, pane, time, find, next, previous             key.Binding
 	leg, allLegs, copies, media, events, summary, nextCall, previousCall, why key.Binding
 }{
@@ -38,6 +38,8 @@ var keys = struct {
 	live:      bind([]string{"p"}, "p", "live on/off"),
 	refresh:   bind([]string{"f5", "ctrl+r"}, "F5", "ask again"),
 	window:    bind([]string{"t"}, "t", "time"),
+
+	more: bind([]string{"+"}, "+", "more calls, when there are more"),
 
 	save:     bind([]string{"f2", "s"}, "F2", "save"),
 	copyID:   bind([]string{"y"}, "y", "copy the Call-ID"),

@@ -28,6 +28,8 @@ type list struct {
 	// column and wrong are where in the filter there is a mistake, and which.
 	column int
 	wrong  string
+	// completions are the ways in which the filter being typed may go on.
+	completions []cli.Completion
 
 	calls      []query.Call // in the order shown
 	truncated  bool
@@ -39,7 +41,8 @@ type list struct {
 	sheet      *cli.CallSheet
 	sheetWidth int
 
-	live bool
+	limit int
+	live  bool
 	// asked counts the questions; answers to earlier ones are dropped. cancel ends
 	// the one under way, nil when there is none.
 	asked  int
@@ -60,7 +63,7 @@ type searched struct {
 }
 
 func newList(a *app) (*list, error) {
-	l := &list{a: a, filter: a.o.Filter, since: a.o.Since, until: a.o.Until, sortBy: cli.SortColumns()[0], descending: true, live: !a.o.Paused}
+	l := &list{a: a, filter: a.o.Filter, since: a.o.Since, until: a.o.Until, sortBy: cli.SortColumns()[0], descending: true, limit: a.o.Limit, live: !a.o.Paused}
 	if _, _, err := l.window(); err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (l *list) search() tea.Cmd {
 	l.asked++
 	l.cancel, l.askedAt = cancel, time.Now()
 	asked, client := l.asked, l.a.o.Client
-	request := cli.CallsRequest{Filter: l.filter, From: from, To: to, Zone: zoneOf(l.a.o.Display), Limit: l.a.o.Limit}
+	request := cli.CallsRequest{Filter: l.filter, From: from, To: to, Zone: zoneOf(l.a.o.Display), Limit: l.limit}
 	return func() tea.Msg {
 		answer, _, err := client.Calls(ctx, request)
 		return searched{asked, answer, err}
@@ -227,6 +230,8 @@ func (l *list) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 		return l.search()
 	case key.Matches(k, keys.window):
 		return l.askWindow()
+	case key.Matches(k, keys.more):
+		return l.more()
 	case key.Matches(k, keys.open) && l.fresh:
 		l.open = true
 	case l.current() == nil:
@@ -270,12 +275,14 @@ func (l *list) edit(m tea.Msg) tea.Cmd {
 func (l *list) suggest() {
 	value := l.input.Value()
 	var texts []string
-	for _, c := range cli.CompleteFilter(value) {
+	l.completions = cli.CompleteFilter(value)
+	for _, c := range l.completions {
 		texts = append(texts, c.Text)
 	}
 	l.input.SetSuggestions(texts)
 	l.column, l.wrong = 0, ""
-	if column, err := cli.CheckFilter(value); err != nil {
+	// What has no end yet is not wrong yet.
+	if column, err := cli.CheckFilter(value); err != nil && column <= len([]rune(strings.TrimRight(value, " "))) {
 		l.column, l.wrong = column, err.Error()
 	}
 }
@@ -308,6 +315,21 @@ func (l *list) toggleLive() tea.Cmd {
 		l.a.say("not live: F5 asks again")
 	}
 	return nil
+}
+
+// more asks for twice as many calls.
+func (l *list) more() tea.Cmd {
+	switch {
+	case !l.truncated:
+		l.a.say("these are all calls that match")
+		return nil
+	case l.limit >= query.MaxCalls:
+		l.a.say(fmt.Sprintf("more than %d calls are not shown: narrow the filter or the time", query.MaxCalls))
+		return nil
+	}
+	l.limit = min(2*len(l.calls), query.MaxCalls)
+	l.a.say(fmt.Sprintf("asking for up to %d calls", l.limit))
+	return l.search()
 }
 
 // askWindow asks which time to search.
@@ -344,7 +366,7 @@ func (l *list) title() (string, string) {
 	case len(l.calls) == 1:
 		right = "1 call"
 	case l.truncated:
-		right = fmt.Sprintf("the newest %d calls, there are more", len(l.calls))
+		right = fmt.Sprintf("the newest %d calls, + for more", len(l.calls))
 	}
 	state := "paused"
 	if l.live && l.until == "" {
@@ -359,19 +381,11 @@ func (l *list) title() (string, string) {
 func (l *list) view(w, h int) []string {
 	l.input.SetWidth(max(w-len(l.input.Prompt)-1, 1))
 	lines := []string{l.input.View()}
-	if l.wrong != "" {
-		st := termtext.RedBold
-		if l.typing() {
-			st = termtext.Yellow // not yet wrong: it is still being typed
-		}
-		at := len(l.input.Prompt) + min(max(l.column-1, 0), max(w/2, 1))
-		text := l.a.pen.text(strings.TrimPrefix(l.wrong, "filter, "))
-		line := strings.Repeat(" ", at) + "^ " + text
-		if termtext.Width(line) > w {
-			lines = append(lines, termtext.Paint(strings.Repeat(" ", at)+"^", st))
-			line = text
-		}
-		lines = append(lines, termtext.Paint(l.a.pen.fit(line, w), st))
+	switch {
+	case l.wrong != "":
+		lines = append(lines, l.mistake(w)...)
+	case l.typing():
+		lines = append(lines, l.completionLine(w))
 	}
 	if l.sheet == nil || l.sheetWidth != w {
 		d := l.a.o.Display
@@ -388,6 +402,41 @@ func (l *list) view(w, h int) []string {
 		lines = append(lines, "", termtext.Paint("  "+l.a.pen.text(l.nothing()), termtext.Dim))
 	}
 	return lines
+}
+
+// mistake tells what is wrong with the filter, and where.
+func (l *list) mistake(w int) []string {
+	st := termtext.RedBold
+	if l.typing() {
+		st = termtext.Yellow // it is still being typed
+	}
+	at := strings.Repeat(" ", len(l.input.Prompt)+min(max(l.column-1, 0), max(w/2, 1))) + "^"
+	text := l.a.pen.text(strings.TrimPrefix(l.wrong, "filter, "))
+	if termtext.Width(at)+1+termtext.Width(text) <= w {
+		return []string{termtext.Paint(at+" "+text, st)}
+	}
+	return []string{termtext.Paint(at, st), termtext.Paint(l.a.pen.fit(text, w), st)}
+}
+
+// completionLine tells what Tab would make of the filter, and what else there is.
+func (l *list) completionLine(w int) string {
+	if len(l.completions) == 0 {
+		return ""
+	}
+	at := max(slices.IndexFunc(l.completions, func(c cli.Completion) bool { return c.Text == l.input.CurrentSuggestion() }), 0)
+	current := l.completions[at]
+	text := current.Word
+	if current.Doc != "" {
+		text += ": " + strings.TrimSuffix(current.Doc, ".")
+	}
+	var others []string
+	for i := range min(len(l.completions)-1, 12) {
+		others = append(others, l.completions[(at+1+i)%len(l.completions)].Word)
+	}
+	if len(others) > 0 {
+		text += " · also " + strings.Join(others, ", ")
+	}
+	return termtext.Paint(l.a.pen.fit(strings.Repeat(" ", len(l.input.Prompt))+l.a.pen.text(text), w), termtext.Dim)
 }
 
 // nothing says why there is no call.
@@ -416,7 +465,7 @@ func (l *list) help() []keyGroup {
 	return []keyGroup{
 		{"Calls", []key.Binding{
 			bind(nil, "Enter", "the ladder of the call"), keys.filter, keys.window, keys.live, keys.refresh,
-			keys.sortLeft, keys.sortRight, keys.reverse, keys.save, keys.copyID, bind(nil, "Esc", "stop asking"), keys.quit,
+			keys.sortLeft, keys.sortRight, keys.reverse, keys.more, keys.save, keys.copyID, bind(nil, "Esc", "stop asking"), keys.quit,
 		}},
 		moving,
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,7 +92,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := cli.CallsAnswer{Calls: []query.Call{}}
+	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	for _, f := range s.flows {
+		if limit > 0 && len(answer.Calls) == limit {
+			answer.Truncated = true
+			break
+		}
 		if !strings.Contains(filter, "outcome") || strings.Contains(filter, string(f.Call.Outcome)) {
 			answer.Calls = append(answer.Calls, f.Call)
 		}
@@ -261,6 +267,7 @@ func TestListAndFilter(t *testing.T) {
 	tm.keys("/")
 	tm.text("outcome = fai")
 	tm.until("filter: outcome = fai", "^", `column 11: got "fai"`)
+	tm.until("failed")
 	tm.keys("tab", "enter")
 	tm.until("filter: outcome = failed", "1 call ", "1-15155@127.0.0.1")
 	tm.without("1-16207")
@@ -354,6 +361,24 @@ func TestLive(t *testing.T) {
 	s.mu.Unlock()
 	tm.keys("f5")
 	tm.until("1 call ")
+}
+
+// More calls than asked for are told, and fetched on demand. What a filter may
+// go on with is told while it is typed.
+func TestMoreAndCompletions(t *testing.T) {
+	s := newServer(t, scenes(t)...)
+	tm := start(t, s, Options{Limit: 2, Paused: true}, 120, 24)
+	tm.until("the newest 2 calls, + for more")
+	tm.keys("+")
+	tm.until("4 calls ·")
+	tm.keys("+")
+	tm.until("these are all calls that match")
+	tm.keys("/")
+	tm.text("ring")
+	tm.until("ring_ms:", "filter: ring")
+	tm.keys("tab")
+	tm.text(" ")
+	tm.until("also", ">=")
 }
 
 func TestLadder(t *testing.T) {
