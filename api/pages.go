@@ -38,8 +38,11 @@ func newPages(routes []route) (pages, error) {
 		if r.method == http.MethodGet && !strings.Contains(l.Path, "{") {
 			l.Link = l.Path
 		}
-		if l.Path == "/api/v1/series" {
+		switch l.Path {
+		case "/api/v1/series":
 			l.Link += "?metric=messages" // it needs one
+		case "/api/v1/export":
+			l.Link += "?format=text"
 		}
 		data.Routes = append(data.Routes, l)
 	}

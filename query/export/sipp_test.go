@@ -206,3 +206,27 @@ func TestSIPpRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Each side plays against SIPp's own scenarios, which know nothing of the call.
+func TestSIPpPlaysWithOthers(t *testing.T) {
+	need(t, "sipp")
+	dir, _ := scenario(t, realFlows(t, "kamailio-hep3-udp-sip-calls-a")[0], export.SIPpOptions{MaxPause: 50 * time.Millisecond})
+	for _, sides := range [][2][]string{{{"-sf", "uac.xml"}, {"-sn", "uas"}}, {{"-sn", "uac"}, {"-sf", "uas.xml"}}} {
+		port := fmt.Sprint(freePort(t))
+		common := []string{"-m", "1", "-i", "127.0.0.1", "-nostdin", "-timeout", "30", "-timeout_error"}
+		server := exec.CommandContext(t.Context(), "sipp", append(append(sides[1], common...), "-p", port)...)
+		server.Dir = dir
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		client := exec.CommandContext(t.Context(), "sipp", append(append(sides[0], common...), "127.0.0.1:"+port)...)
+		client.Dir = dir
+		if out, err := client.CombinedOutput(); err != nil {
+			t.Errorf("%v against %v: %v\n%s", sides[0], sides[1], err, out)
+		}
+		if err := server.Wait(); err != nil {
+			t.Errorf("%v against %v: the server: %v", sides[0], sides[1], err)
+		}
+	}
+}
