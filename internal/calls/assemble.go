@@ -26,7 +26,7 @@ func Assemble(g Group, now time.Time) Call {
 	for i := range legs {
 		openings[i] = legs[i].opened
 	}
-	a := assembly{legs: legs, openings: openings}
+	a := assembly{legs: legs, openings: openings, shared: g.shared}
 	a.gather()
 	a.parties()
 	a.links(g.Links)
@@ -40,6 +40,7 @@ func Assemble(g Group, now time.Time) Call {
 type assembly struct {
 	legs     []Leg
 	openings []*opening
+	shared   []string // see Group
 	call     Call
 }
 
@@ -47,7 +48,7 @@ type assembly struct {
 func (a *assembly) gather() {
 	c := &a.call
 	first := &a.legs[0]
-	c.Tenant, c.Key = first.Tenant, key(a.legs)
+	c.Tenant, c.Key = first.Tenant, key(a.legs, a.shared)
 	var hops []hop
 	var q850At time.Time
 	for i := range a.legs {
@@ -282,11 +283,11 @@ func (a *assembly) links(links []Link) {
 }
 
 // key is the id that stands for the call.
-func key(legs []Leg) string {
+func key(legs []Leg, shared []string) string {
 	isCallID := func(id string) bool { return slices.ContainsFunc(legs, func(l Leg) bool { return l.CallID == id }) }
 	out := ""
 	for _, id := range legs[0].CorrelationIDs {
-		if id != "" && !isCallID(id) && (out == "" || id < out) {
+		if id != "" && !isCallID(id) && !slices.Contains(shared, id) && (out == "" || id < out) {
 			out = id
 		}
 	}

@@ -41,7 +41,8 @@ const (
 type Call struct {
 	Tenant string
 	// Key names the call: the correlation id of the leg that began first that is
-	// nobody's Call-ID, else that leg's Call-ID.
+	// nobody's Call-ID and no other call's, else that leg's Call-ID. Of calls that
+	// were grouped together no two have the same.
 	Key string
 	// CorrelationIDs and CallIDs are those of its legs, the latter in order of
 	// the legs' first messages, with the first leg first.

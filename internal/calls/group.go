@@ -56,6 +56,9 @@ type Group struct {
 	// Links are enough to get from each leg to each other; surest first, then in
 	// order of A and B.
 	Links []Link
+
+	// shared are ids that legs of other groups have as well.
+	shared []string
 }
 
 // GroupLegs sorts legs into calls: legs are of one call that share a Call-ID, a
@@ -102,6 +105,8 @@ type grouping struct {
 	// parent and size are the union-find forest over legs, joined the links used.
 	parent, size []int
 	joined       []pair
+	carriers     map[id][]int
+	ids          []id // the keys of carriers, in order
 }
 
 // pair is a link between two of the legs, a before b.
@@ -139,20 +144,20 @@ type id struct{ tenant, value string }
 
 // byID lists the links by common ids, in a fixed order.
 func (g *grouping) byID() []pair {
-	carriers := make(map[id][]int, len(g.legs))
-	ids := make([]id, 0, len(g.legs))
+	g.carriers = make(map[id][]int, len(g.legs))
+	g.ids = make([]id, 0, len(g.legs))
 	for i := range g.legs {
 		for _, v := range idsOf(g.legs[i]) {
 			k := id{g.legs[i].Tenant, v}
-			if len(carriers[k]) == 0 {
-				ids = append(ids, k)
+			if len(g.carriers[k]) == 0 {
+				g.ids = append(g.ids, k)
 			}
-			carriers[k] = append(carriers[k], i)
+			g.carriers[k] = append(g.carriers[k], i)
 		}
 	}
 	var out []pair
-	for _, k := range ids {
-		list := carriers[k]
+	for _, k := range g.ids {
+		list := g.carriers[k]
 		if len(list) < 2 || len(list) > g.options.MaxLegs {
 			continue
 		}
@@ -236,6 +241,17 @@ func (g *grouping) groups() []Group {
 			out = append(out, Group{Legs: make([]Leg, 0, g.size[root])})
 		}
 		out[n].Legs = append(out[n].Legs, *g.legs[i])
+	}
+	for _, k := range g.ids { // those of too many legs, and of calls that were bounded
+		list := g.carriers[k]
+		if len(list) < 2 || !slices.ContainsFunc(list, func(i int) bool { return g.find(i) != g.find(list[0]) }) {
+			continue
+		}
+		for _, i := range list {
+			if to := &out[index[g.find(i)]]; !slices.Contains(to.shared, k.value) {
+				to.shared = append(to.shared, k.value)
+			}
+		}
 	}
 	for _, p := range g.joined {
 		n := index[g.find(p.a)]

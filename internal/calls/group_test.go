@@ -140,6 +140,13 @@ func TestIDs(t *testing.T) {
 	if got := len(calls.GroupLegs(many, calls.LinkOptions{})); got != 65 {
 		t.Errorf("an id that 65 legs have makes %d calls of them, should make 65", got)
 	}
+	keys := map[string]bool{}
+	for _, g := range calls.GroupLegs(many, calls.LinkOptions{}) {
+		keys[calls.Assemble(g, time.Time{}).Key] = true
+	}
+	if len(keys) != 65 {
+		t.Errorf("65 calls have %d keys", len(keys))
+	}
 	for _, g := range calls.GroupLegs(chain, calls.LinkOptions{}) {
 		if len(g.Legs) > 64 {
 			t.Errorf("a call of %d legs", len(g.Legs))

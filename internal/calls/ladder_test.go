@@ -253,6 +253,17 @@ func TestLadders(t *testing.T) {
 			2   Q>B INVITE 1 a/- b3
 			90  Q>P 408/INVITE 1 a/x b2
 			91  P>A 408/INVITE 1 a/x b1`, `INVITE failed 408 by "network" answer - end 91`},
+		"a B2BUA that keeps the Call-ID": {`
+			0   A>P INVITE 1 a/- b1
+			1   P>B INVITE 9 q/- b2
+			50  B>P 180/INVITE 9 q/y b2
+			51  P>A 180/INVITE 1 a/x b1
+			90  B>P 200/INVITE 9 q/y b2
+			91  P>A 200/INVITE 1 a/x b1
+			92  A>P ACK 1 a/x b3
+			93  P>B ACK 9 q/y b4
+			500 B>P BYE 1 y/q b5
+			501 P>A BYE 7 x/a b6`, `INVITE answered 200 by "callee" answer 91 end 501`},
 		"a subscription and its end": {`
 			0   A>P SUBSCRIBE 1 a/- b1
 			5   P>A 202/SUBSCRIBE 1 a/x b1
