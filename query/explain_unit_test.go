@@ -319,6 +319,13 @@ func TestParticipantsAreMerged(t *testing.T) {
 	if len(f.Participants) != 2 || f.Participants[0].Address != "203.0.113.7:50123" {
 		t.Errorf("behind NAT: %+v", f.Participants)
 	}
+	// A client on the proxy's own host is somebody else.
+	f = talk(t, nil,
+		said{ms: 0, src: "127.0.0.1:50123", dst: "127.0.0.1:5060", first: "REGISTER sip:x", cseq: "1 REGISTER", vias: "host.invalid:5060/b1", transport: "ws"},
+		said{ms: 1, src: "127.0.0.1:5060", dst: "127.0.0.1:50123", first: "200 OK", cseq: "1 REGISTER", vias: "host.invalid:5060/b1", transport: "ws", toTag: "b"})
+	if len(f.Participants) != 2 {
+		t.Errorf("on one host: %+v", f.Participants)
+	}
 	for _, bad := range []string{"", "x", "10.0.0.1", "10.0.0.1=", "host=x", "10.0.0.0/40=x"} {
 		if a, err := ParseAlias(bad); err == nil {
 			t.Errorf("%q is %+v", bad, a)
@@ -331,6 +338,17 @@ func TestParticipantsAreMerged(t *testing.T) {
 	}
 	if _, err := ParseAliases([]string{"10.0.0.1=a", "10.0.0.1=b"}); err == nil {
 		t.Error("an address has two names")
+	}
+}
+
+// TestResponsesElsewhere: a client without rport gets the response on the port that
+// its Via names.
+func TestResponsesElsewhere(t *testing.T) {
+	f := talk(t, nil,
+		said{ms: 0, src: "10.0.0.1:41000", dst: bob, first: "OPTIONS sip:x", cseq: "1 OPTIONS", vias: "10.0.0.1:5060/b1"},
+		said{ms: 5, src: bob, dst: alice, first: "200 OK", cseq: "1 OPTIONS", vias: "10.0.0.1:5060/b1", toTag: "b"})
+	if len(f.Transactions) != 1 || len(f.Findings) != 1 || f.Findings[0].Code != "answered" {
+		t.Errorf("transactions %+v, findings %+v", f.Transactions, f.Findings)
 	}
 }
 

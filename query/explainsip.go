@@ -55,7 +55,7 @@ func (a *analysis) authentication() []Finding {
 				stale++
 			}
 		}
-		if refused == 0 || stale == 1 && refused == 1 { // one stale nonce is how nonces go
+		if tried < 2 || refused == 0 || stale == 1 && refused == 1 { // one stale nonce is how nonces go
 			continue
 		}
 		tx := &a.f.Transactions[last]

@@ -140,9 +140,8 @@ func (a *analysis) transactions() {
 			k.method = "ACK"
 		}
 		t, ok := byKey[k]
-		if !ok && k.branch == "" && it.Status > 0 {
-			// Some agents report a proxy's own responses before it has put Via on them.
-			t, ok = a.unmarked(it)
+		if !ok && it.Status > 0 {
+			t, ok = a.otherwise(it, k.branch)
 		}
 		if !ok {
 			t = len(a.f.Transactions)
@@ -164,12 +163,19 @@ func (a *analysis) transactions() {
 	}
 }
 
-// unmarked finds the transaction that a response without Via belongs to: the
-// last of its hop.
-func (a *analysis) unmarked(it *Item) (int, bool) {
+// otherwise finds the transaction of a response whose ends are not those of the
+// request: without rport it goes to the port that Via names, which need not be
+// the one that the request came from (RFC 3261 section 18.2.2), and a server with
+// several addresses may answer from another. The branch is the same, except that some
+// agents report a proxy's own responses before it has put Via on them.
+func (a *analysis) otherwise(it *Item, branch string) (int, bool) {
 	for t := len(a.f.Transactions) - 1; t >= 0; t-- {
 		tx := &a.f.Transactions[t]
-		if tx.Leg == it.Leg && tx.Method == it.CSeqMethod && tx.CSeq == it.CSeq && tx.Client == it.Dst && tx.Server == it.Src {
+		if tx.Leg != it.Leg || tx.Method != it.CSeqMethod || tx.CSeq != it.CSeq || tx.Request < 0 {
+			continue
+		}
+		client, server := tx.Client == it.Dst, tx.Server == it.Src
+		if branch == "" && client && server || tx.Branch == branch && (client || server) {
 			return t, true
 		}
 	}

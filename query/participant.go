@@ -83,6 +83,12 @@ func servicePorts(messages []message) map[address]address {
 	out := map[address]address{}
 	known := map[netip.Addr][]address{}
 	client := map[address]bool{}
+	talks := map[hop]bool{} // addresses that exchange messages are two parties
+	for i := range messages {
+		if m := &messages[i]; m.Kind == KindSIP {
+			talks[hop{m.src, m.dst}], talks[hop{m.dst, m.src}] = true, true
+		}
+	}
 	for i := range messages {
 		m := &messages[i]
 		if m.Kind != KindSIP {
@@ -97,8 +103,8 @@ func servicePorts(messages []message) map[address]address {
 		}
 		via := m.vias[0]
 		if host, err := netip.ParseAddr(via.host); err == nil && host.Unmap() == at.ip {
-			if via.port != at.port {
-				out[at] = address{at.ip, via.port}
+			if known := (address{at.ip, via.port}); known != at && !talks[hop{at, known}] {
+				out[at] = known
 				client[at] = true
 			}
 			continue
@@ -119,7 +125,7 @@ func servicePorts(messages []message) map[address]address {
 		}
 	}
 	for at := range client {
-		if _, ok := out[at]; !ok && at.ip.IsValid() && at.port >= firstClientPort && len(known[at.ip]) == 1 {
+		if _, ok := out[at]; !ok && at.ip.IsValid() && at.port >= firstClientPort && len(known[at.ip]) == 1 && !talks[hop{at, known[at.ip][0]}] {
 			out[at] = known[at.ip][0]
 		}
 	}
