@@ -304,6 +304,7 @@ var Messages1m = Table{
 // MessagesFeed counts messages.
 var MessagesFeed = Feed{
 	Name: "messages_feed", From: "sip", To: "messages_1m", Doc: "Messages by minute, into messages_1m.",
+	columns: "bucket, tenant, node, cseq_method, status, messages", adds: true,
 	query: func(o Options) string {
 		return "SELECT toStartOfMinute(time) AS bucket, tenant, node, cseq_method, status, count() AS messages\nFROM " + o.table("sip") + "\nGROUP BY bucket, tenant, node, cseq_method, status"
 	},

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Derived lists the tables that are computed from those that ingest fills: the
@@ -132,11 +133,28 @@ var AssemblerState = Table{
 type Feed struct {
 	Name, From, To, Doc string
 
-	query func(o Options) string
+	// columns are those of To that the query gives, in its order.
+	columns string
+	query   func(o Options) string
+	// adds: To adds up what it is given, so that nothing may be given twice.
+	adds bool
 }
 
 // Query is the feed's SELECT, with the tables qualified by their database.
 func (f *Feed) Query(o Options) string { return f.query(o) }
+
+// BackfillSQL feeds what was stored on a day (such as 2026-11-21) before the feed
+// was made, which was at the time before. Doing so again does no harm.
+func (f *Feed) BackfillSQL(o Options, day string, before time.Time) string {
+	source := "(SELECT * FROM " + o.table(f.From) + " WHERE toDate(time) = " + Quote(day)
+	if f.adds {
+		limit := fmt.Sprintf("toStartOfMinute(toDateTime(%d, 'UTC'))", before.Unix())
+		source += " AND time < " + limit + " AND (SELECT count() FROM " + o.table(f.To) + " WHERE toDate(bucket) = " + Quote(day) + " AND bucket < " + limit + ") = 0"
+	}
+	names := f.columns
+	return "INSERT INTO " + o.table(f.To) + " (" + names + ")\n" + strings.Replace(f.Query(o), "FROM "+o.table(f.From), "FROM "+source+")", 1) +
+		"\nSETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 0"
+}
 
 // CreateSQL is the statement that creates the feed.
 func (f *Feed) CreateSQL(o Options) string {
@@ -170,6 +188,7 @@ func hostHash(ip, port string) string {
 // LegsFeed adds each message to its leg.
 var LegsFeed = Feed{
 	Name: "legs_feed", From: "sip", To: "legs", Doc: "Messages of calls and registrations, into legs.",
+	columns: "slot, tenant, call_id, touched, first, last, events, nodes, user_agents",
 	query: func(o Options) string {
 		return `SELECT
     ` + slot + ` AS slot,
@@ -203,6 +222,7 @@ var openingWords = []string{
 // session descriptions, links.
 var FactsFeed = Feed{
 	Name: "facts_feed", From: "sip", To: "legs", Doc: "What opening requests, final responses and session descriptions say, into legs.",
+	columns: "slot, tenant, call_id, touched, first, last, opening, addresses, correlation_ids, link_ids, reasons, q850, offered, answered, user_agents, media",
 	query: func(o Options) string {
 		return `SELECT
     ` + slot + ` AS slot,
@@ -261,6 +281,7 @@ func linkIDs(o Options) string {
 // LinksFeed adds what ties a leg to others.
 var LinksFeed = Feed{
 	Name: "links_feed", From: "legs", To: "leg_links", Doc: "What ties legs together, into leg_links.",
+	columns: "slot, tenant, key, call_id, touched",
 	query: func(o Options) string {
 		return `SELECT slot, tenant, arrayJoin(arrayDistinct(arrayConcat(correlation_ids, arrayMap(l -> substring(l, position(l, ':') + 1), link_ids)))) AS key, call_id, touched
 FROM ` + o.table("legs") + `
@@ -278,6 +299,7 @@ const IsReception = "(source NOT IN ('rtcp', 'hep-qos') OR ssrc != reporter AND 
 // quality, and video sends a lot of it.
 var ReportsFeed = Feed{
 	Name: "reports_feed", From: "media", To: "leg_reports", Doc: "Quality reports, into leg_reports.",
+	columns: "slot, tenant, call_id, touched, reports",
 	query: func(o Options) string {
 		return `SELECT
     ` + slot + ` AS slot,

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,6 +52,9 @@ const (
 	leaseEvery = 5 * time.Second
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
+	// passBudget is how long a pass goes on with slots that ended longer than
+	// pastAfter ago.
+	passBudget, pastAfter = 3 * time.Second, time.Hour
 	// pageLegs is how many touched legs are listed, chunkLegs how many are put
 	// together, at a time.
 	pageLegs, chunkLegs = 50_000, 4_000
@@ -66,6 +72,10 @@ type Assembler struct {
 	// done is the time before which every touched leg is assembled, by the
 	// server's clock; zero when that is not known.
 	done time.Time
+	// pending are the slots with legs to assemble, and since when they were touched;
+	// settledAt is what done was before there were any.
+	pending   map[time.Time]time.Time
+	settledAt time.Time
 	// farAt and leaseAt are when the wide look and the lease were last.
 	farAt, leaseAt time.Time
 	seen           generations[uint64, mark]
@@ -100,7 +110,7 @@ func New(cfg Config) *Assembler {
 		cfg: cfg, links: links, log: cfg.Log, holder: host + "/" + uuid.NewString(), wake: make(chan struct{}, 1),
 		seen: newGenerations[uint64, mark](500_000), near: newNearIndex(),
 		calls: newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
-		rollups: newRollups(), metrics: newMetrics(),
+		pending: map[time.Time]time.Time{}, rollups: newRollups(), metrics: newMetrics(),
 	}
 }
 
@@ -164,7 +174,7 @@ func (a *Assembler) turn(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return a.Pass(ctx)
+	return a.pass(ctx, passBudget)
 }
 
 // lease takes or keeps the work: mine tells whether it is ours. Two processes
@@ -178,11 +188,12 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 		return false, err
 	}
 	if holder != a.holder && holder != "" && age < leaseTime {
-		a.leaseAt, a.done = time.Time{}, time.Time{}
+		a.leaseAt, a.done, a.settledAt = time.Time{}, time.Time{}, time.Time{}
+		clear(a.pending)
 		return false, nil
 	}
 	if a.done.IsZero() {
-		a.done = done
+		a.done, a.settledAt = done, done
 	}
 	if err := a.record(ctx); err != nil {
 		return false, err
@@ -209,14 +220,18 @@ func (a *Assembler) state(ctx context.Context) (holder string, done time.Time, a
 // record says that we work, and how far we are.
 func (a *Assembler) record(ctx context.Context) error {
 	done := "0"
-	if !a.done.IsZero() {
-		done = strconv.FormatInt(a.done.UnixMicro(), 10)
+	if !a.settledAt.IsZero() {
+		done = strconv.FormatInt(a.settledAt.UnixMicro(), 10)
 	}
 	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(a.holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 
 // Pass assembles every leg that was touched since the last pass.
-func (a *Assembler) Pass(ctx context.Context) error {
+func (a *Assembler) Pass(ctx context.Context) error { return a.pass(ctx, time.Duration(math.MaxInt64)) }
+
+// pass assembles the touched legs of the present. Those of the past, of which
+// there may be many, wait for their turn when the time is up.
+func (a *Assembler) pass(ctx context.Context, budget time.Duration) error {
 	began := time.Now()
 	now, err := a.serverTime(ctx)
 	if err != nil {
@@ -235,11 +250,26 @@ func (a *Assembler) Pass(ctx context.Context) error {
 		return err
 	}
 	for _, slot := range slots {
-		if err := a.assembleSlot(ctx, slot, since, now); err != nil {
-			return err
+		if was, ok := a.pending[slot]; !ok || since.Before(was) {
+			a.pending[slot] = since
 		}
 	}
+	if a.settledAt.IsZero() {
+		a.settledAt = a.done
+	}
+	for _, slot := range slices.Backward(slices.SortedFunc(maps.Keys(a.pending), time.Time.Compare)) {
+		if slot.Before(now.Add(-pastAfter)) && time.Since(began) > budget {
+			break
+		}
+		if err := a.assembleSlot(ctx, slot, a.pending[slot], now); err != nil {
+			return err
+		}
+		delete(a.pending, slot)
+	}
 	a.done = now
+	if len(a.pending) == 0 {
+		a.settledAt = now
+	}
 	if !a.resumed {
 		if err := a.resume(ctx); err != nil {
 			return err
@@ -251,6 +281,7 @@ func (a *Assembler) Pass(ctx context.Context) error {
 	}
 	a.metrics.runs.Inc()
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
+	a.metrics.pending.Set(float64(len(a.pending)))
 	return nil
 }
 
@@ -293,7 +324,7 @@ func insert[T any](ctx context.Context, a *Assembler, b *rowBuffer[T]) error {
 type metrics struct {
 	runs, legs, calls, registrations, removed, errors prometheus.Counter
 	seconds                                           prometheus.Histogram
-	lag                                               prometheus.Gauge
+	lag, pending                                      prometheus.Gauge
 }
 
 func newMetrics() metrics {
@@ -310,6 +341,9 @@ func newMetrics() metrics {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "heplake_assemble_seconds", Help: "Duration of passes.", Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 10),
 		}),
+		pending: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "heplake_assemble_pending_slots", Help: "Intervals of ten minutes in the past whose legs wait to be assembled.",
+		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "heplake_assemble_lag_seconds", Help: "How long the oldest leg of the last pass had waited since it was inserted.",
 		}),
@@ -318,7 +352,7 @@ func newMetrics() metrics {
 
 func (a *Assembler) collectors() []prometheus.Collector {
 	m := &a.metrics
-	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.seconds, m.lag}
+	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.seconds, m.lag, m.pending}
 }
 
 // Describe implements prometheus.Collector.

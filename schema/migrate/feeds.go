@@ -1,16 +1,21 @@
 package migrate
 
 import (
+	"slices"
+	"time"
+
 	"github.com/heplake/heplake/schema"
 )
 
 // planFeeds plans the materialized views that are missing or read otherwise. A
 // query is changed in place, so that no block passes by unfed meanwhile.
 func (p *planner) planFeeds() error {
+	var fresh []*schema.Feed
 	for _, f := range schema.Feeds() {
 		have := p.actual.tables[f.Name]
 		if have == nil {
 			p.steps.add("feed "+f.Name+": "+f.Doc, "%s", f.CreateSQL(p.opt))
+			fresh = append(fresh, f)
 			continue
 		}
 		if have.engine != "MaterializedView" {
@@ -23,6 +28,39 @@ func (p *planner) planFeeds() error {
 		}
 		if want[0] != have.asSelect {
 			p.steps.add("feed "+f.Name+": its query changed", "ALTER TABLE %s MODIFY QUERY %s", p.name(f.Name), f.Query(p.opt))
+		}
+	}
+	if p.interrupted {
+		fresh = schema.Feeds() // some days may have been missed
+	}
+	return p.planBackfill(fresh)
+}
+
+// planBackfill plans to feed what was stored before there were these feeds, the
+// newest day first. What one feed gives to another's source comes by itself.
+func (p *planner) planBackfill(feeds []*schema.Feed) error {
+	now := time.Now()
+	for _, t := range schema.Tables() {
+		if p.actual.tables[t.Name] == nil || !slices.ContainsFunc(feeds, func(f *schema.Feed) bool { return f.From == t.Name }) {
+			continue
+		}
+		var days []string
+		err := each(p.ctx, p.db, "SELECT DISTINCT partition FROM system.parts WHERE active AND rows > 0 AND database = "+schema.Quote(p.database)+
+			" AND table = "+schema.Quote(t.Name)+" ORDER BY partition DESC", func(scan scanFunc) error {
+			var day string
+			err := scan(&day)
+			days = append(days, day)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, day := range days {
+			for _, f := range feeds {
+				if f.From == t.Name {
+					p.steps.add("feed "+f.Name+": what "+t.Name+" has of "+day, "%s", f.BackfillSQL(p.opt, day, now))
+				}
+			}
 		}
 	}
 	return nil

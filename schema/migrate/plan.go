@@ -46,6 +46,9 @@ type planner struct {
 	// columnsChanged: views must be made anew, as a view keeps the columns and
 	// types that it had when it was made.
 	columnsChanged bool
+	// interrupted: a migration to this very schema began and is not known to have
+	// gone through.
+	interrupted bool
 }
 
 func (p *planner) plan() error {
@@ -64,6 +67,7 @@ func (p *planner) plan() error {
 	}
 	// An interrupted migration may have changed columns and left the views.
 	p.columnsChanged = !last.done
+	p.interrupted = !last.done && last.version == schema.Version && last.hash == schema.Hash()
 	for _, t := range slices.Concat(schema.Tables(), schema.Derived()) {
 		have, ok := p.actual.tables[t.Name]
 		if !ok {
