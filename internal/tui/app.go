@@ -184,8 +184,11 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // press acts on a key: of the prompt, of every screen, or of the one seen.
 func (a *app) press(k tea.KeyPressMsg) tea.Cmd {
-	if k.String() == "ctrl+c" {
+	switch k.String() {
+	case "ctrl+c":
 		return a.quit()
+	case "ctrl+z":
+		return tea.Suspend
 	}
 	if a.prompt != nil {
 		return a.prompt.key(a, k)

@@ -70,4 +70,4 @@ type keyGroup struct {
 
 var moving = keyGroup{"Moving", []key.Binding{keys.up, keys.down, keys.pageUp, keys.pageDown, keys.home, keys.end}}
 
-var everywhere = keyGroup{"Everywhere", []key.Binding{keys.help, keys.redraw, bind(nil, "Ctrl-C", "quit")}}
+var everywhere = keyGroup{"Everywhere", []key.Binding{keys.help, keys.redraw, bind(nil, "Ctrl-Z", "suspend; fg comes back"), bind(nil, "Ctrl-C", "quit")}}

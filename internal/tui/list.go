@@ -258,6 +258,10 @@ func (l *list) typed(k tea.KeyPressMsg) tea.Cmd {
 		l.input.SetValue(l.filter)
 		l.column, l.wrong = 0, ""
 		return nil
+	case "up", "down":
+		if len(l.completions) == 0 {
+			return nil // the field would count below its first suggestion
+		}
 	}
 	return l.edit(k)
 }
@@ -423,7 +427,10 @@ func (l *list) completionLine(w int) string {
 	if len(l.completions) == 0 {
 		return ""
 	}
-	at := max(slices.IndexFunc(l.completions, func(c cli.Completion) bool { return c.Text == l.input.CurrentSuggestion() }), 0)
+	at := 0
+	if matched, i := l.input.MatchedSuggestions(), l.input.CurrentSuggestionIndex(); i >= 0 && i < len(matched) {
+		at = max(slices.IndexFunc(l.completions, func(c cli.Completion) bool { return c.Text == matched[i] }), 0)
+	}
 	current := l.completions[at]
 	text := current.Word
 	if current.Doc != "" {

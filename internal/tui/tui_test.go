@@ -19,6 +19,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+	"pgregory.net/rapid"
 
 	"github.com/heplake/heplake/internal/captures"
 	"github.com/heplake/heplake/internal/cli"
@@ -735,4 +736,60 @@ func TestKeysAreDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever is pressed in whatever order, and whatever the API answers between,
+// nothing panics and the screen keeps to its size.
+func TestAnyKeys(t *testing.T) {
+	flows := scenes(t)
+	for _, f := range flows {
+		f.Analyse()
+	}
+	flows = append(flows, &query.Flow{Call: query.Call{CorrelationID: "empty"}}, &query.Flow{
+		Call:  query.Call{CorrelationID: "odd"},
+		Items: []query.Item{{Src: 5, Dst: -1, Leg: 9, Kind: "new", Raw: "\xff"}, {Index: 7, Raw: "SIP/2.0"}},
+	})
+	client := mustClient(t, "http://127.0.0.1:1")
+	names := []string{
+		"up", "down", "left", "right", "pgup", "pgdown", "home", "end", "enter", "enter", "esc", "tab", "space", "space", "f1", "f2", "f5", "backspace", "ctrl+l", "ctrl+u",
+		"/", "<", ">", "z", "p", "t", "s", "y", "r", "v", "n", "N", "1", "2", "9", "0", "c", "m", "e", "i", "w", "[", "]", "+", "-", "d", "j", "k", "g", "G", "a", "?",
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		a, err := newApp(context.Background(), Options{Client: client, Limit: 3, Display: cli.Display{ASCII: rapid.Bool().Draw(rt, "ascii")}})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer a.close()
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			case 0:
+				a.Update(tea.WindowSizeMsg{Width: rapid.IntRange(1, 220).Draw(rt, "width"), Height: rapid.IntRange(1, 70).Draw(rt, "height")})
+			case 1:
+				answer := &cli.CallsAnswer{Truncated: rapid.Bool().Draw(rt, "truncated")}
+				for _, f := range flows[:rapid.IntRange(0, len(flows)).Draw(rt, "calls")] {
+					answer.Calls = append(answer.Calls, f.Call)
+				}
+				a.Update(searched{asked: a.list.asked, answer: answer})
+			case 2:
+				a.Update(searched{asked: a.list.asked, err: io.ErrUnexpectedEOF})
+			case 3:
+				if f, ok := a.top().(*flowScreen); ok {
+					a.Update(flowed{of: f, asked: f.asked, flow: rapid.SampledFrom(flows).Draw(rt, "flow")})
+				}
+			case 4:
+				a.Update(ticked(time.Now()))
+			default:
+				a.Update(press(rapid.SampledFrom(names).Draw(rt, "key")))
+			}
+			lines := strings.Split(a.View().Content, "\n")
+			if a.w >= leastWidth && a.h >= leastHeight && len(lines) != a.h {
+				rt.Fatalf("%d lines on a screen of %d", len(lines), a.h)
+			}
+			for _, l := range lines {
+				if n := ansi.StringWidth(l); n > a.w {
+					rt.Fatalf("%d cells on a screen of %d: %q", n, a.w, l)
+				}
+			}
+		}
+	})
 }
