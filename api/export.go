@@ -34,8 +34,15 @@ type exportParams struct {
 	key       string
 }
 
-func (p *params) export() exportParams {
-	return exportParams{anonymise: p.flag("anonymise", false), key: p.text("key")}
+func (p *params) export(zone *time.Location) exportParams {
+	return exportParams{options: export.Options{Zone: zone}, anonymise: p.flag("anonymise", false), key: p.text("key")}
+}
+
+func (e exportParams) check() error {
+	if e.key != "" && !e.anonymise {
+		return bad("key", "key goes with anonymise=true")
+	}
+	return nil
 }
 
 // anonymiser is nil when none is asked for.
@@ -49,8 +56,9 @@ func (e exportParams) anonymiser() *export.Anonymiser {
 // exportCall answers GET /api/v3/export/call/{callid}/{format}.
 func (s *server) exportCall(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	zone := p.timeZone()
 	req := query.FlowRequest{From: p.time("from"), To: p.time("to"), MaxMessages: p.count("limit", query.MaxFlowMessages), Media: true, Events: true}
-	e := p.export()
+	e := p.export(zone)
 	e.leg, e.options.SIPp.MaxPause = p.text("leg"), p.duration("max_pause")
 	if err := p.check(); err != nil {
 		return err
@@ -60,8 +68,8 @@ func (s *server) exportCall(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if e.key != "" && !e.anonymise {
-		return bad("key", "key goes with anonymise=true")
+	if err := e.check(); err != nil {
+		return err
 	}
 	f, err := s.askFlow(r.Context(), id, req)
 	if err != nil {
@@ -98,16 +106,20 @@ func exportFormat(name string, bulk bool) (export.Format, error) {
 // file.
 func (s *server) exportCalls(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r.URL, time.Now())
+	zone := p.timeZone()
 	req := query.CallsRequest{
-		Filter: p.text("filter"), From: p.time("from"), To: p.time("to"), Limit: p.count("limit", maxExportCalls), Oldest: p.flag("oldest", false),
+		Filter: p.text("filter"), Zone: zone, From: p.time("from"), To: p.time("to"), Limit: p.count("limit", maxExportCalls), Oldest: p.flag("oldest", false),
 	}
 	name := p.text("format")
-	e := p.export()
+	e := p.export(zone)
 	if err := p.check(); err != nil {
 		return err
 	}
 	format, err := exportFormat(name, true)
 	if err != nil {
+		return err
+	}
+	if err := e.check(); err != nil {
 		return err
 	}
 	if req.Limit == 0 {

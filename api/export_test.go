@@ -45,6 +45,9 @@ func TestExportCall(t *testing.T) {
 			}
 		})
 	}
+	if r := get(t, l.url, "/api/v3/export/call/"+id+"/text?tz=Asia/Kolkata"); !strings.Contains(string(r.body), " 08:08:35.845028 IST ") {
+		t.Errorf("the times are not those of the zone:\n%.600s", r.body)
+	}
 	if r := get(t, l.url, "/api/v3/export/call/"+id+"/pcap?limit=3"); r.header.Get(truncatedHeader) != "messages: only the first 3 are shown" {
 		t.Errorf("a cut call is said to be cut by %q", r.header.Get(truncatedHeader))
 	}
@@ -52,7 +55,7 @@ func TestExportCall(t *testing.T) {
 		t.Errorf("leg B: status %d", b.status)
 	}
 	for path, parameter := range map[string]string{
-		id + "/mp3": "format", id: "format", id + "/sipp?leg=C": "leg", id + "/pcap?key=k": "key", id + "/pcap?max_pause=soon": "max_pause",
+		id + "/mp3": "format", id: "format", id + "/sipp?leg=C": "leg", id + "/pcap?key=k": "key", id + "/text?tz=Mars": "tz", id + "/pcap?max_pause=soon": "max_pause",
 	} {
 		if p := wantProblem(t, get(t, l.url, "/api/v3/export/call/"+path), 400, "request"); p.Parameter != parameter {
 			t.Errorf("%s: the problem is with %q: %s", path, p.Parameter, p.Detail)

@@ -55,6 +55,9 @@ Exit code 0: written; 3: nothing found; 1: an error, told on one line.`,
 			if len(args) == 1 {
 				o.CallID = args[0]
 			}
+			if r.zone != "" { // files go to other places: they are in UTC unless said
+				o.Zone = d.Zone
+			}
 			o.Search = cmd.Flags().Changed("search")
 			return found(cli.Export(cmd.Context(), d, o))
 		},

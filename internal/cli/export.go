@@ -38,6 +38,8 @@ type ExportOptions struct {
 	// Anonymise gives pseudonyms; Key makes them the same in every export.
 	Anonymise bool
 	Key       string
+	// Zone is that of the times in text, svg and html; nil is UTC.
+	Zone *time.Location
 	// Leg and MaxPause are those of a SIPp scenario.
 	Leg      string
 	MaxPause time.Duration
@@ -113,6 +115,9 @@ type exported struct {
 
 // export asks for an export.
 func (c *Client) export(ctx context.Context, path string, q url.Values, o ExportOptions) (exported, error) {
+	if zone := zoneName(o.Zone); zone != "" {
+		q.Set("tz", zone)
+	}
 	if o.Anonymise {
 		q.Set("anonymise", "true")
 		q.Set("key", o.Key)
@@ -181,6 +186,9 @@ func exportAll(ctx context.Context, d Display, o ExportOptions, format export.Fo
 		return err
 	}
 	q := url.Values{"format": {format.Name}}
+	if o.Zone == nil && filterHasTime.MatchString(r.Filter) {
+		o.Zone = r.Zone // the times in the filter are this user's
+	}
 	if r.Filter != "" {
 		q.Set("filter", r.Filter)
 	}

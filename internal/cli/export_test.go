@@ -49,6 +49,7 @@ func TestExport(t *testing.T) {
 		{name: "by the file's name", o: ExportOptions{CallID: "a@b", File: path("x.PCAPNG")}, wrote: "x.PCAPNG: PCAPNG", remarks: "not the whole call: messages: only the first 3 are shown"},
 		{name: "into a folder, whatever the server calls it", o: ExportOptions{CallID: "a@b", Format: "sipp", File: path("new") + "/", Leg: "B", MaxPause: time.Second}, wrote: "new/evil.sipp.tar: TAR", asked: "leg=B&max_pause=1s"},
 		{name: "anonymised", o: ExportOptions{CallID: "a@b", Anonymise: true, Key: "k"}, wrote: "PCAP", asked: "anonymise=true&key=k"},
+		{name: "in a zone", o: ExportOptions{CallID: "a@b", Zone: time.FixedZone("+02:00", 7200)}, wrote: "PCAP", asked: "tz=%2B02%3A00"},
 		{name: "all in a file", o: ExportOptions{Search: true, Filter: "status = 486", Since: "1h", Limit: 2, Now: now, File: path("all.json")}, wrote: "all.json: ALL",
 			asked: "filter=status+%3D+486&format=json&from=2026-11-21T11%3A00%3A00Z&limit=2", remarks: "not everything: more calls match than the 2 exported; narrow the search or raise --limit"},
 		{name: "each in a file", o: ExportOptions{Search: true, Format: "sipp", File: path("each") + "/"}, wrote: "each/evil.sipp-2.tar: TAR",
