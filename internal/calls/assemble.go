@@ -116,13 +116,12 @@ func (a *assembly) parties() {
 func (a *assembly) fare(f *fate, now time.Time) {
 	c, o := &a.call, a.openings[0]
 	isCall := o.method == Invite
-	var numbers []uint32
-	for _, t := range o.tries {
-		if !slices.Contains(numbers, t.cseq) {
-			numbers = append(numbers, t.cseq)
-		}
+	numbers := make([]uint32, len(o.tries))
+	for i, t := range o.tries {
+		numbers[i] = t.cseq
 	}
-	c.Tries = uint64(len(numbers))
+	slices.Sort(numbers)
+	c.Tries = uint64(len(slices.Compact(numbers)))
 	c.FirstProvisional, c.Ring = timeOf(f.provisional), timeOf(f.ring)
 	c.FinalStatus = f.status
 	a.borrowStatus(f)

@@ -160,6 +160,10 @@ func (g *grouping) related(profiles []*profile) (hasParent, hasChild []bool) {
 	return hasParent, hasChild
 }
 
+// maxCandidates bounds the legs that are compared with one: a number that is
+// called so often over one host within the window tells no calls apart.
+const maxCandidates = 256
+
 // bestParent is the link to the one leg that fits best; false when none fits, or
 // two fit equally well.
 func (g *grouping) bestParent(b *profile, upstream *upstreamIndex, hasChild []bool) (pair, bool) {
@@ -175,7 +179,9 @@ func (g *grouping) bestParent(b *profile, upstream *upstreamIndex, hasChild []bo
 			if a == b || slices.Contains(seen, a) {
 				continue
 			}
-			seen = append(seen, a)
+			if seen = append(seen, a); len(seen) > maxCandidates {
+				return pair{}, false
+			}
 			if p, ok := g.fit(a, b); ok {
 				candidates = append(candidates, p)
 			}

@@ -52,6 +52,9 @@ func newOpening(leg *Leg) *opening {
 		return o
 	}
 	roots := o.roots(all)
+	for _, t := range roots {
+		t.root = true
+	}
 	root := roots[0]
 	o.callerTag = root.fromTag
 	for _, t := range all {
@@ -64,7 +67,8 @@ func newOpening(leg *Leg) *opening {
 	}
 	o.dropReinvites()
 	for _, t := range o.transactions {
-		if t.client == root.client || slices.Contains(roots, t) {
+		if t.client == root.client || t.root {
+			t.own = true
 			o.tries = append(o.tries, t)
 		}
 	}

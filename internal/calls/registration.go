@@ -119,7 +119,7 @@ func (o *opening) attempts() [][]exchange {
 			byNumber[dialogRequest{t.cseq, t.fromTag}] = x
 			order = append(order, x)
 		}
-		if slices.Contains(o.tries, t) {
+		if t.own {
 			x.own = append(x.own, t)
 		} else {
 			x.further = append(x.further, t)

@@ -11,6 +11,9 @@ type transaction struct {
 	cseq, fromTag, branch uint32
 	// client sent the request, server received it.
 	client, server uint32
+	// root says that its client received none of the leg's other transactions,
+	// own that the leg's caller began it.
+	root, own bool
 	// requests and responses in order of time.
 	requests, responses []Event
 }
