@@ -53,6 +53,7 @@ say "heplake is running; Ctrl-C stops it"
 cat <<END
   search   bin/heplake search 'from_user like "49%" and status >= 500' --since 1h
   ladder   bin/heplake flow CALL-ID
+  browse   bin/heplake tui --api http://$api
   API      http://$api/
   metrics  http://$metrics/metrics
   SQL      http://$clickhouse/play   (users and passwords: $data/clickhouse/credentials.json)
