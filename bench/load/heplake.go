@@ -246,28 +246,50 @@ func (h *heplake) outcome(ctx context.Context, r *Result) error {
 	return h.checkCalls(ctx, r)
 }
 
-// checkCalls compares the calls that the view calls has with those sent.
+// assembling bounds the wait for calls to be put together of what is stored.
+const assembling = time.Minute
+
+// checkCalls compares the calls that table calls has with those sent, once it
+// has them: they are put together a while after their messages are stored.
 func (h *heplake) checkCalls(ctx context.Context, r *Result) error {
+	for began := time.Now(); ; {
+		differ, err := h.callsThatDiffer(ctx, r.Sent.Counts.Calls())
+		if err != nil {
+			return err
+		}
+		if len(differ) == 0 || time.Since(began) > assembling {
+			r.Calls = differ
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// callsThatDiffer compares the calls by their outcome.
+func (h *heplake) callsThatDiffer(ctx context.Context, want map[string]int) (map[string]string, error) {
 	text, err := h.query(ctx, "SELECT outcome, count() FROM heplake.calls WHERE method = 'INVITE' GROUP BY outcome")
 	if err != nil {
-		return fmt.Errorf("count calls: %w", err)
+		return nil, fmt.Errorf("count calls: %w", err)
 	}
 	got := map[string]int{}
 	for line := range strings.Lines(text) {
 		outcome, count, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		got[outcome], _ = strconv.Atoi(count)
 	}
-	r.Calls = map[string]string{}
-	want := r.Sent.Counts.Calls()
+	differ := map[string]string{}
 	for outcome := range got {
 		want[outcome] += 0
 	}
 	for outcome, n := range want {
 		if got[outcome] != n {
-			r.Calls[outcome] = fmt.Sprintf("sent %d, stored %d", n, got[outcome])
+			differ[outcome] = fmt.Sprintf("sent %d, stored %d", n, got[outcome])
 		}
 	}
-	return nil
+	return differ, nil
 }
 
 // countTwice finds rows of packets that are there more than once. The generator

@@ -53,10 +53,9 @@ func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	s = s.within(o)
 	r = &Result{Date: time.Now(), Commit: commit(), Machine: thisMachine(), Server: srv.name(), Scenario: s}
-	processes := srv.processes()
-	before := make([]time.Duration, len(processes))
-	for i, p := range processes {
-		if before[i], err = cpuTime(p.pid); err != nil {
+	before := map[int]time.Duration{}
+	for _, p := range srv.processes() {
+		if before[p.pid], err = cpuTime(p.pid); err != nil {
 			return nil, fmt.Errorf("CPU time of %s: %w", p.name, err)
 		}
 	}
@@ -77,15 +76,14 @@ func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err
 	r.Seconds = time.Since(began).Seconds()
 
 	sent := r.Sent.Counts.Packets
-	for i, p := range processes {
+	for _, p := range srv.processes() {
 		after, err := cpuTime(p.pid)
-		if err != nil && s.disturbed() {
-			continue // one that was stopped: its cost is not the question
-		}
 		if err != nil {
 			return nil, fmt.Errorf("%s has ended: %w", p.name, err)
 		}
-		r.Processes = append(r.Processes, Process{Name: p.name, CPUMicros: float64((after - before[i]).Microseconds()) / float64(max(1, sent)), PeakMemory: peakMemory(p.pid)})
+		// One that is new has done all its work for this run, such as a database's
+		// process for a connection.
+		r.Processes = append(r.Processes, Process{Name: p.name, CPUMicros: float64((after - before[p.pid]).Microseconds()) / float64(max(1, sent)), PeakMemory: peakMemory(p.pid)})
 	}
 	if !s.Restart { // the sockets are others
 		r.KernelDrops = kernelDrops(portOf(srv.address("udp"))) - drops
