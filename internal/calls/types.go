@@ -5,6 +5,13 @@
 // set of events (one small value for each signalling message) and a few facts;
 // sets of events of the same leg are put together by union, so that it does not
 // matter in which order, in how many pieces and how often they came.
+//
+// CandidateKeys names the legs that may be of one call, GroupLegs sorts legs into
+// calls, Assemble makes a call of a group, Registrations attempts to register of a
+// leg, and CountsOf and RegistrationCountsOf say what each adds to the KPIs of
+// docs/kpis.md. What was found out of a leg's events is kept with the leg: a leg,
+// and its copies, are for one goroutine at a time, and its events must not be
+// changed in place between these calls.
 package calls
 
 import (
