@@ -19,12 +19,14 @@ const (
 	// liveOverlap is how far back each question reaches: records come late, as
 	// agents and batches make them, and clocks differ.
 	liveOverlap = time.Minute
-	// liveMost bounds a question's answer, liveOpen the calls that are watched for
-	// a change, liveAsked those asked for at once.
-	liveMost, liveOpen, liveAsked = 1000, 2000, 200
-	// liveForget is how long after its last message a call is not watched any
-	// more: longer than phones ring.
-	liveForget = 5 * time.Minute
+	// liveMost bounds a question's answer, liveOpen the calls that are asked for by
+	// their ids to see how they end, liveAsked those in one question.
+	liveMost, liveOpen, liveAsked = 1000, 1000, 200
+	// liveRevisit is how often these are asked for, in questions for new ones.
+	liveRevisit = 3
+	// liveForget is how long a call that is over is remembered after the search
+	// has told of it last: longer than the search can.
+	liveForget = 3 * liveOverlap
 )
 
 // watcher shows calls as they appear and change.
@@ -36,6 +38,8 @@ type watcher struct {
 	// shown is what was last shown of each call, by tenant and correlation id.
 	shown map[string]*watched
 	any   bool // whether any call has been
+	told  bool // whether it has been told that there are too many
+	looks int  // how often the API has been asked
 	// down is the error last told; told again only when it changes.
 	down string
 }
@@ -85,9 +89,12 @@ func live(ctx context.Context, d Display, o SearchOptions, format string, from t
 func (w *watcher) look(ctx context.Context, from, now time.Time, first bool) error {
 	answer, _, err := w.o.Client.Calls(ctx, CallsRequest{Filter: w.o.Filter, From: from, Zone: w.d.zone(), Limit: min(max(w.o.Limit, liveMost), liveMost)})
 	if err == nil {
-		err = w.show(answer.Calls, now)
+		if err = w.show(answer.Calls, now); answer.Truncated && !w.told {
+			w.told = true
+			w.remark("more calls than can be shown one by one: a filter helps")
+		}
 	}
-	if err == nil {
+	if w.looks++; err == nil && w.looks%liveRevisit == 0 {
 		err = w.revisit(ctx, now)
 	}
 	switch {
@@ -114,7 +121,7 @@ func (w *watcher) revisit(ctx context.Context, now time.Time) error {
 	oldest := now
 	for key, c := range w.shown {
 		switch {
-		case now.Sub(c.seen) > liveForget && !c.open, len(w.shown) > 4*liveOpen:
+		case !c.open && now.Sub(c.seen) > liveForget:
 			delete(w.shown, key)
 		case c.open && !c.seen.Equal(now) && len(ids) < liveOpen:
 			ids = append(ids, c.id)

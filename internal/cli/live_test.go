@@ -79,20 +79,32 @@ func TestLiveRevisits(t *testing.T) {
 	ringing.Outcome, ringing.FinalStatus, ringing.FinalReason, ringing.End = query.InProgress, 0, "", nil
 	var out bytes.Buffer
 	requests, err := watch(t, Display{Out: &out}, SearchOptions{Filter: "method = INVITE"},
-		[]query.Call{ringing}, []query.Call{}, []query.Call{call}, []query.Call{})
+		[]query.Call{ringing}, []query.Call{}, []query.Call{}, []query.Call{call}, []query.Call{}, []query.Call{}, []query.Call{}, []query.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `correlation_id in ("a\"b\\")`; len(requests) < 3 || requests[2] != want {
-		t.Errorf("asked for %q, want %q third", requests, want)
+	if want := `correlation_id in ("a\"b\\")`; len(requests) < 4 || requests[3] != want {
+		t.Fatalf("asked for %q, want %q fourth", requests, want)
 	}
 	if !strings.Contains(out.String(), "486 Busy Here") {
 		t.Errorf("its end is not shown:\n%s", out.String())
 	}
-	for _, r := range requests[3:] {
+	for _, r := range requests[4:] {
 		if strings.HasPrefix(r, "correlation_id") {
 			t.Error("a call that is over is still asked for")
 		}
+	}
+}
+
+// More calls than an answer holds are told once.
+func TestLiveOverwhelmed(t *testing.T) {
+	var remarks bytes.Buffer
+	full := func(w http.ResponseWriter, r *http.Request) {
+		reply(map[string]any{"calls": []query.Call{}, "truncated": true})(w, r)
+	}
+	_, _ = watch(t, Display{Out: &bytes.Buffer{}, Err: &remarks}, SearchOptions{}, http.HandlerFunc(full), http.HandlerFunc(full), http.HandlerFunc(full))
+	if n := strings.Count(remarks.String(), "a filter helps"); n != 1 {
+		t.Errorf("told %d times: %q", n, remarks.String())
 	}
 }
 
