@@ -365,3 +365,81 @@ func TestEndsAreMended(t *testing.T) {
 		t.Errorf("findings %+v", f.Findings)
 	}
 }
+
+// FuzzAnalyse puts flows together of anything that may arrive: none brings the
+// analysis down, and what it says refers to what is there.
+func FuzzAnalyse(f *testing.F) {
+	const invite = "INVITE sip:bob@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=b1\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n"
+	f.Add(invite + "\x00" + strings.Replace(invite, "Via:", "Via: SIP/2.0/UDP 10.0.0.2;branch=b2\r\nVia:", 1) + "\x00SIP/2.0 486 Busy\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=b1\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>;tag=b\r\nCSeq: 1 INVITE\r\nReason: Q.850;cause=17\r\n\r\n")
+	f.Add("BYE sip:x SIP/2.0\r\nCSeq: 2 BYE\r\nReason: SIP;text=\"session timer expired\"\r\n\r\n\x00REFER x SIP/2.0\r\nRefer-To: <sip:c@x\r\nCSeq: 1 REFER\r\n\r\n\x00NOTIFY x SIP/2.0\r\nCSeq: 1 NOTIFY\r\n\r\nSIP/2.0 200")
+	f.Add("SIP/2.0 401 No\r\nWWW-Authenticate: Digest realm=\"x\r\nCSeq: 1 REGISTER\r\n\r\n\x00\x00SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n\r\n")
+	f.Fuzz(func(t *testing.T, data string) {
+		b := newFlowBuilder(&component{links: []link{{callID: "c1", correlationID: "c1"}}}, "c1", nil)
+		ends := []address{{netip.MustParseAddr("10.0.0.1"), 5060}, {netip.MustParseAddr("203.0.113.2"), 5060}, {netip.MustParseAddr("10.0.0.3"), 40000}, {}}
+		for i, raw := range strings.Split(data, "\x00") {
+			if i > 40 {
+				break
+			}
+			h := readSIPHead([]byte(raw))
+			m := message{src: ends[(i+len(raw))%4], dst: ends[(i+len(raw)/3)%4]}
+			m.Kind, m.CallID, m.Raw, m.Node, m.Transport = KindSIP, "c1", raw, strconv.Itoa(i%2), []string{"udp", "tcp"}[i%2]
+			m.Time = time.UnixMicro(int64(1_795_000_000_000_000 + i*len(raw)*1000))
+			if rest, ok := strings.CutPrefix(h.line, "SIP/2.0 "); ok {
+				n, _ := strconv.ParseUint(rest[:min(3, len(rest))], 10, 16)
+				m.Status = uint16(n)
+			} else {
+				m.Method, _, _ = strings.Cut(h.line, " ")
+			}
+			number, method, _ := strings.Cut(h.get("cseq"), " ")
+			n, _ := strconv.ParseUint(number, 10, 32)
+			m.CSeq, m.CSeqMethod = uint32(n), method
+			m.FromTag, m.ToTag, m.SDP = h.tag("from"), h.tag("to"), h.get("subject")
+			if vias := h.vias(); len(vias) > 0 {
+				m.branch = vias[0].branch
+			}
+			b.add(m)
+		}
+		flow := b.flow()
+		flow.Call.Method = "INVITE"
+		flow.Analyse()
+		for _, finding := range flow.Findings {
+			if len(finding.Items) == 0 || finding.Client >= len(flow.Participants) || finding.Server >= len(flow.Participants) {
+				t.Errorf("finding %+v", finding)
+			}
+			for _, i := range finding.Items {
+				if i < 0 || i >= len(flow.Items) {
+					t.Errorf("finding %+v of %d items", finding, len(flow.Items))
+				}
+			}
+		}
+		for i, it := range flow.Items {
+			if it.Transaction >= len(flow.Transactions) || it.Dialog >= len(flow.Dialogs) {
+				t.Errorf("item %d: transaction %d, dialog %d", i, it.Transaction, it.Dialog)
+			}
+		}
+	})
+}
+
+// BenchmarkAnalyse explains the largest flow there is.
+func BenchmarkAnalyse(b *testing.B) {
+	f := &Flow{Participants: []Participant{{Address: alice}, {Address: proxy}, {Address: bob}}}
+	for i := range MaxFlowMessages / 4 {
+		raw := fmt.Sprintf("INFO sip:bob@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=b%d\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>;tag=b\r\nCSeq: %d INFO\r\n\r\n", i, i)
+		on := fmt.Sprintf("INFO sip:bob@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=c%d\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=b%d\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>;tag=b\r\nCSeq: %d INFO\r\n\r\n", i, i, i)
+		for _, m := range []struct {
+			raw      string
+			src, dst int
+			status   uint16
+		}{{raw, 0, 1, 0}, {on, 1, 2, 0}, {"SIP/2.0 200 OK" + on[strings.IndexByte(on, '\r'):], 2, 1, 200}, {"SIP/2.0 200 OK" + raw[strings.IndexByte(raw, '\r'):], 1, 0, 200}} {
+			it := Item{Kind: KindSIP, RawBytes: []byte(m.raw), Src: m.src, Dst: m.dst, Status: m.status, CSeq: uint32(i), CSeqMethod: "INFO", Time: time.UnixMicro(int64(len(f.Items)))}
+			if m.status == 0 {
+				it.Method = "INFO"
+			}
+			f.Items = append(f.Items, it)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		f.Analyse()
+	}
+}

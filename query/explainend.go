@@ -306,9 +306,9 @@ func (a *analysis) unanswered(t int) []Finding {
 // cancelOf is the CANCEL to a transaction; -1 without one.
 func (a *analysis) cancelOf(t int) int {
 	tx := &a.f.Transactions[t]
-	for c := range a.f.Transactions {
+	for _, c := range a.asked[request{tx.Leg, "CANCEL", tx.CSeq}] {
 		one := &a.f.Transactions[c]
-		if one.Method == "CANCEL" && one.Leg == tx.Leg && one.CSeq == tx.CSeq && one.Branch == tx.Branch && one.Client == tx.Client && one.Request >= 0 {
+		if one.Branch == tx.Branch && one.Client == tx.Client && one.Request >= 0 {
 			return one.Request
 		}
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,13 +56,24 @@ type analysis struct {
 	heads []sipHead
 	vias  [][]sipVia
 	ahead map[agent]time.Duration
+	// kids are, for each transaction, those that it made its server begin; asked are
+	// the transactions of one request, whatever its branch.
+	kids  [][]int
+	asked map[request][]int
+}
+
+// request is what the transactions of a request share on all its hops.
+type request struct {
+	leg    int
+	method string
+	cseq   uint32
 }
 
 // Analyse fills in what follows from a flow's items: transactions, dialogs, what
 // each hop took, and the findings. Flow does it; it is for flows that are put
 // together otherwise. Doing it again changes nothing.
 func (f *Flow) Analyse() {
-	a := &analysis{f: f, heads: make([]sipHead, len(f.Items)), vias: make([][]sipVia, len(f.Items)), ahead: map[agent]time.Duration{}}
+	a := &analysis{f: f, heads: make([]sipHead, len(f.Items)), vias: make([][]sipVia, len(f.Items)), ahead: map[agent]time.Duration{}, asked: map[request][]int{}}
 	for _, c := range f.Clocks {
 		a.ahead[agent{c.Node, c.CaptureID}] = time.Duration(c.AheadUs) * time.Microsecond
 	}
@@ -146,6 +158,8 @@ func (a *analysis) transactions() {
 		if !ok {
 			t = len(a.f.Transactions)
 			byKey[k] = t
+			r := request{k.leg, k.method, k.cseq}
+			a.asked[r] = append(a.asked[r], t)
 			a.f.Transactions = append(a.f.Transactions, Transaction{
 				Leg: k.leg, Method: k.method, CSeq: k.cseq, Branch: k.branch, Client: k.client, Server: k.server,
 				Request: -1, Final: -1, Ack: -1, Parent: -1,
@@ -169,9 +183,9 @@ func (a *analysis) transactions() {
 // several addresses may answer from another. The branch is the same, except that some
 // agents report a proxy's own responses before it has put Via on them.
 func (a *analysis) otherwise(it *Item, branch string) (int, bool) {
-	for t := len(a.f.Transactions) - 1; t >= 0; t-- {
+	for _, t := range slices.Backward(a.asked[request{it.Leg, it.CSeqMethod, it.CSeq}]) {
 		tx := &a.f.Transactions[t]
-		if tx.Leg != it.Leg || tx.Method != it.CSeqMethod || tx.CSeq != it.CSeq || tx.Request < 0 {
+		if tx.Request < 0 {
 			continue
 		}
 		client, server := tx.Client == it.Dst, tx.Server == it.Src
@@ -186,24 +200,32 @@ func (a *analysis) otherwise(it *Item, branch string) (int, bool) {
 // ACK: of the hop's own client, or where the ACK went past the proxy, of anyone.
 func (a *analysis) acknowledged(i int) (int, bool) {
 	it := &a.f.Items[i]
-	for t := range a.f.Transactions {
+	for _, t := range a.asked[request{it.Leg, "INVITE", it.CSeq}] {
 		tx := &a.f.Transactions[t]
-		if tx.Leg == it.Leg && tx.Method == "INVITE" && tx.CSeq == it.CSeq && tx.Client == it.Src && tx.Final >= 0 && a.f.Items[tx.Final].Status < 300 {
+		if tx.Client == it.Src && tx.Final >= 0 && a.f.Items[tx.Final].Status < 300 {
 			return t, true
 		}
 	}
 	return 0, false
 }
 
+// lookBack is how many transactions back a B2BUA's other leg is looked for.
+const lookBack = 500
+
 // parents finds for each transaction the one of the hop before.
 func (a *analysis) parents() {
+	a.kids = make([][]int, len(a.f.Transactions))
 	for t := range a.f.Transactions {
 		tx := &a.f.Transactions[t]
 		if tx.Request < 0 || tx.Method == "CANCEL" {
 			continue
 		}
-		if vias := a.vias[tx.Request]; len(vias) > 1 {
-			tx.Parent = a.find(t, func(p *Transaction) bool { return p.Leg == tx.Leg && p.CSeq == tx.CSeq && p.Branch == vias[1].branch })
+		if vias := a.vias[tx.Request]; len(vias) > 1 && vias[1].branch != "" {
+			for _, p := range a.asked[request{tx.Leg, tx.Method, tx.CSeq}] {
+				if one := &a.f.Transactions[p]; one.Branch == vias[1].branch && one.Request >= 0 && one.Request < tx.Request {
+					tx.Parent = p
+				}
+			}
 		}
 		if tx.Parent < 0 { // a B2BUA, or a proxy that hides the way
 			tx.Parent = a.find(t, func(p *Transaction) bool {
@@ -215,6 +237,9 @@ func (a *analysis) parents() {
 				return p.Leg != tx.Leg && a.sameHost(p.Server, tx.Client) && a.openDuring(p, tx)
 			})
 		}
+		if tx.Parent >= 0 {
+			a.kids[tx.Parent] = append(a.kids[tx.Parent], t)
+		}
 	}
 }
 
@@ -222,13 +247,12 @@ func (a *analysis) parents() {
 // the same; -1 when there is none.
 func (a *analysis) find(t int, meets func(*Transaction) bool) int {
 	tx := &a.f.Transactions[t]
-	found := -1
-	for p := range a.f.Transactions {
-		if one := &a.f.Transactions[p]; p != t && one.Method == tx.Method && one.Request >= 0 && one.Request < tx.Request && meets(one) {
-			found = p
+	for p := t - 1; p >= max(0, t-lookBack); p-- {
+		if one := &a.f.Transactions[p]; one.Method == tx.Method && one.Request >= 0 && one.Request < tx.Request && meets(one) {
+			return p
 		}
 	}
-	return found
+	return -1
 }
 
 // openDuring reports whether tx may have been begun on behalf of p: p was not
@@ -245,15 +269,7 @@ func (a *analysis) sameHost(p, q int) bool {
 }
 
 // children lists the transactions that t made its server begin.
-func (a *analysis) children(t int) []int {
-	var out []int
-	for c := range a.f.Transactions {
-		if a.f.Transactions[c].Parent == t {
-			out = append(out, c)
-		}
-	}
-	return out
-}
+func (a *analysis) children(t int) []int { return a.kids[t] }
 
 // dialogs sorts the items into dialogs.
 func (a *analysis) dialogs() {

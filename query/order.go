@@ -30,6 +30,11 @@ func (m *message) transaction() transaction {
 	if m.Status > 0 {
 		t.client, t.server = m.dst, m.src
 	}
+	if m.branch != "" {
+		// The branch says enough; without rport a response goes to another port of
+		// the client than the request came from.
+		t.client = address{}
+	}
 	return t
 }
 
