@@ -17,8 +17,8 @@ type pseudonyms struct {
 	words map[string]string
 	// known are originals that are somebody's: what is looked for in free text.
 	known map[string]string
-	// v4 and taken are the public IPv4 addresses, by original and by pseudonym.
-	v4    map[netip.Addr]netip.Addr
+	// addrs are the addresses seen, taken the pseudonyms of public IPv4 ones.
+	addrs map[netip.Addr]netip.Addr
 	taken map[netip.Addr]bool
 }
 
@@ -27,7 +27,7 @@ func newPseudonyms(key []byte) *pseudonyms {
 		key = make([]byte, 32)
 		_, _ = rand.Read(key) // never fails
 	}
-	return &pseudonyms{key: key, words: map[string]string{}, known: map[string]string{}, v4: map[netip.Addr]netip.Addr{}, taken: map[netip.Addr]bool{}}
+	return &pseudonyms{key: key, words: map[string]string{}, known: map[string]string{}, addrs: map[netip.Addr]netip.Addr{}, taken: map[netip.Addr]bool{}}
 }
 
 // sum is a keyed hash of the parts.
@@ -185,10 +185,19 @@ var privateRanges = []netip.Prefix{
 // which means hold in SDP, stays.
 func (p *pseudonyms) addr(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
-	switch {
-	case !a.IsValid() || a.IsUnspecified():
+	if !a.IsValid() || a.IsUnspecified() {
 		return a
-	case a.Is6():
+	}
+	out, ok := p.addrs[a]
+	if !ok {
+		out = p.newAddr(a)
+		p.addrs[a] = out
+	}
+	return out
+}
+
+func (p *pseudonyms) newAddr(a netip.Addr) netip.Addr {
+	if a.Is6() {
 		b := netip.MustParseAddr("2001:db8::").As16()
 		orig := a.As16()
 		copy(b[4:], p.sum(forIPv6, orig[:]))
@@ -199,16 +208,13 @@ func (p *pseudonyms) addr(a netip.Addr) netip.Addr {
 			return p.withinPrefix(a, r.Bits())
 		}
 	}
-	if out, ok := p.v4[a]; ok {
-		return out
-	}
 	b := a.As4()
 	n := binary.BigEndian.Uint32(p.sum(forIPv4, b[:]))
 	for {
 		binary.BigEndian.PutUint32(b[:], n|0xf0000000)
 		out := netip.AddrFrom4(b)
 		if !p.taken[out] && n|0xf0000000 != 0xffffffff {
-			p.taken[out], p.v4[a] = true, out
+			p.taken[out] = true
 			return out
 		}
 		n++
