@@ -53,7 +53,7 @@ func (a *analysis) findings() []Finding {
 	var rest []Finding
 	for _, look := range []func() []Finding{
 		a.authentication, a.loops, a.missingAcks, a.failedReinvites, a.byes, a.codecs, a.nat, a.oneWay, a.reports,
-		a.retransmissions, a.slowSetup, a.forks, a.transfers, a.sessionTimer, a.releaseReasons, a.malformed, a.clocks,
+		a.retransmissions, a.slowSetup, a.forks, a.transfers, a.sessionTimer, a.releaseReasons, a.malformed, a.clocks, a.partly,
 	} {
 		rest = append(rest, look()...)
 	}

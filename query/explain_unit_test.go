@@ -205,6 +205,14 @@ func TestFindings(t *testing.T) {
 			}
 		})
 	}
+	t.Run("being set up", func(t *testing.T) {
+		f := talk(t, nil, invite(0, alice, bob, "b1"), ring)
+		f.Call.Outcome, f.Truncated = InProgress, "messages: only the first 2 are shown"
+		f.Analyse()
+		if len(f.Findings) != 2 || f.Findings[0].Code != "in_progress" || !strings.Contains(f.Findings[0].Text, "10.0.0.3:5060 rings (180 Ringing)") || f.Findings[1].Code != "truncated" {
+			t.Errorf("findings %+v", f.Findings)
+		}
+	})
 	t.Run("nothing wrong", func(t *testing.T) {
 		f := talk(t, nil, up(within(2000, alice, bob, "BYE", "2 BYE", "b3"), response(2001, bob, alice, "200 OK", "2 BYE", "b3"))...)
 		if len(f.Findings) != 1 || f.Findings[0].Code != "answered" || !strings.Contains(f.Findings[0].Text, "the caller, 10.0.0.1:5060, hung up 1.0 s later") {

@@ -104,6 +104,8 @@ func (a *analysis) ending() []Finding {
 	}
 	last := tries[len(tries)-1]
 	switch status := a.status(last); {
+	case status == 0 && a.f.Call.Outcome == InProgress && a.cancelOf(last) < 0:
+		return a.underWay(last)
 	case status == 0:
 		return a.unanswered(last)
 	case status < 300:
@@ -286,6 +288,23 @@ func (a *analysis) stuck(t int) Finding {
 	}
 	return a.about(t, code, SeverityError, requests, "Nobody responded: %s sent the %s to %s %s and got nothing back%s. It was lost on this hop, or %s is down.",
 		a.who(tx.Client), tx.Method, a.who(tx.Server), how, timer, a.who(tx.Server))
+}
+
+// underWay says how far a call has got that is being set up now.
+func (a *analysis) underWay(t int) []Finding {
+	path := a.deepest(t)
+	last := path[len(path)-1]
+	tx := &a.f.Transactions[last]
+	items := []int{a.f.Transactions[t].Request, tx.Request}
+	said := "has not answered yet"
+	if ring := a.ringing(last); ring >= 0 {
+		said = "rings (" + a.label(ring) + ")"
+		items = append(items, ring)
+	}
+	if items = present(items); len(items) == 0 {
+		items = tx.Items
+	}
+	return []Finding{a.about(last, "in_progress", SeverityInfo, items, "The call is being set up: %s %s.", a.named(tx.Server), said)}
 }
 
 // unanswered explains a request that never got a final response.

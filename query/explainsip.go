@@ -497,6 +497,17 @@ func (a *analysis) malformed() []Finding {
 	return out
 }
 
+// partly says that a limit cut the flow, so that what was found is of a part.
+func (a *analysis) partly() []Finding {
+	if a.f.Truncated == "" {
+		return nil
+	}
+	return []Finding{{
+		Code: "truncated", Severity: SeverityInfo, Items: []int{len(a.f.Items) - 1}, Client: -1, Server: -1,
+		Text: "Only a part of the call was looked at (" + a.f.Truncated + "): what seems to be missing may lie behind it.",
+	}}
+}
+
 // clocks says that agents' clocks disagree.
 func (a *analysis) clocks() []Finding {
 	if len(a.f.Clocks) == 0 {
