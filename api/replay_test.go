@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/heplake/heplake/query"
 )
 
 // recorded is a request that was made of a real homer-app 1.5.20, and its answer.
@@ -235,5 +237,24 @@ func TestHomersLists(t *testing.T) {
 		if r := get(t, l.url, path); !strings.Contains(string(r.body), want) {
 			t.Errorf("%s: %s", path, r.body)
 		}
+	}
+}
+
+// TestAliasesAreShown: names of addresses, as Homer's clients ask for them.
+func TestAliasesAreShown(t *testing.T) {
+	names, err := query.ParseAliases([]string{"10.0.0.1:5060=sbc", "10.1.0.0/16=office"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a aliasAnswer
+	r := get(t, serve(t, Config{Store: failing(nil), Aliases: names}), "/api/v3/alias")
+	if err := json.Unmarshal(r.body, &a); err != nil || r.status != 201 || len(a.Data) != 2 {
+		t.Fatalf("status %d, %v, %s", r.status, err, r.body)
+	}
+	if one := a.Data[0]; one.Alias != "sbc" || one.IP != "10.0.0.1" || one.Port != 5060 || one.Mask != 32 || !one.Status {
+		t.Errorf("alias %+v", one)
+	}
+	if one := a.Data[1]; one.Alias != "office" || one.IP != "10.1.0.0" || one.Port != 0 || one.Mask != 16 {
+		t.Errorf("alias %+v", one)
 	}
 }

@@ -62,3 +62,25 @@ func TestFindingsOfCaptures(t *testing.T) {
 		})
 	}
 }
+
+// TestAliasesInFlows opens a store with names for addresses.
+func TestAliasesInFlows(t *testing.T) {
+	l := open(t, failures)
+	names, err := query.ParseAliases([]string{"127.0.0.1:5060=sbc", "127.0.0.1:5080=gateway", "127.0.0.1:5081=gateway"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := l.store(t, l.URL, query.Options{Aliases: names})
+	f, err := s.Flow(t.Context(), query.FlowRequest{ID: "1-15155@127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range f.Participants {
+		got = append(got, p.Alias+" "+p.Address)
+	}
+	wantLines(t, got, []string{" 127.0.0.1:5070", "sbc 127.0.0.1:5060", "gateway 127.0.0.1:5080"})
+	if text := f.Findings[0].Text; !strings.HasPrefix(text, "gateway (sipp-3.6.1 lab-uas) answered the INVITE of sbc with 486 Busy Here") {
+		t.Errorf("finding %q", text)
+	}
+}
