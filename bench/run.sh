@@ -14,6 +14,9 @@ say "bench: hep, sip, media, batch, generator (-count=$count)"
 go test -run '^$' -bench . -benchtime "${BENCHTIME:-200ms}" -count "$count" \
   ./ingest/hep ./ingest/sip ./bench/decode ./ingest/media ./ingest/batch ./bench/gen | tee "$results/$stamp-micro.txt"
 
+say "bench: calls and KPIs, beside messages alone"
+go test -run '^$' -bench . -benchtime 1x ./bench/rollups | tee "$results/$stamp-rollups.txt"
+
 say "bench: load ($scenarios)"
 go build -o bin/hepgen ./bench/cmd/hepgen
 go build -o bin/heplake-load ./bench/cmd/load

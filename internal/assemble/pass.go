@@ -129,6 +129,7 @@ func (a *Assembler) chunk(ctx context.Context, slot, now time.Time, list []touch
 		a.seen.put(list[i].key(slot), list[i].mark)
 	}
 	a.metrics.legs.Add(float64(len(list)))
+	a.worked += len(list)
 	return nil
 }
 

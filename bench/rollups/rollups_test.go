@@ -1,0 +1,180 @@
+// Package rollups measures what calls and KPIs cost: the CPU time of ClickHouse
+// for inserts and merges with the feeds and the assembler, beside that of messages
+// alone, and the CPU time of the assembler itself.
+//
+//	go test ./bench/rollups -run '^$' -bench . -benchtime 1x
+package rollups
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/bench/gen"
+	"github.com/heplake/heplake/ingest"
+	"github.com/heplake/heplake/ingest/insert"
+	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/internal/assemble"
+	"github.com/heplake/heplake/internal/chtest"
+	"github.com/heplake/heplake/internal/embedded"
+	"github.com/heplake/heplake/schema"
+	"github.com/heplake/heplake/schema/migrate"
+)
+
+func TestMain(m *testing.M) { chtest.Main(m) }
+
+// rate is how many packets a second are sent, packets how many in all: what
+// batches of a second hold matters, not how fast the machine could be.
+const (
+	rate    = 10_000
+	packets = 100_000
+)
+
+func BenchmarkRollups(b *testing.B) {
+	alone := 0.0
+	for _, with := range []bool{false, true} {
+		name := "messages alone"
+		if with {
+			name = "with calls and KPIs"
+		}
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				server, own, messages := run(b, with)
+				b.ReportMetric(server/messages, "clickhouse-s/M")
+				if with {
+					b.ReportMetric(own/messages, "assembler-s/M")
+					b.ReportMetric((server-alone)/messages, "added-s/M")
+				} else {
+					alone = server
+				}
+			}
+		})
+	}
+}
+
+// run sends the traffic and returns the CPU seconds of ClickHouse, those of an
+// assembler that makes every call once more, and the SIP messages in millions.
+func run(b *testing.B, with bool) (server, own, messages float64) {
+	b.Helper()
+	engine := chtest.StartEngine(b, embedded.Config{})
+	conn := chtest.Dial(b, strings.TrimSuffix(engine.URL(embedded.Owner), "/"+schema.Database))
+	o := schema.Options{}
+	steps, err := migrate.Plan(b.Context(), conn, o)
+	if err == nil {
+		err = migrate.Apply(b.Context(), conn, steps)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	if !with {
+		for _, f := range schema.Feeds() {
+			exec(b, conn, "DROP VIEW "+schema.Database+"."+f.Name+" SYNC")
+		}
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if with {
+			assemble.New(assemble.Config{Conn: conn}).Run(ctx)
+		}
+	}()
+	before := engineCPU(b, engine.PID())
+	send(b, conn)
+	for idle := 0; idle < 4; time.Sleep(500 * time.Millisecond) {
+		if idle++; count(b, conn, "SELECT count() FROM system.merges") > 0 {
+			idle = 0
+		}
+	}
+	cancel()
+	<-done
+	server = engineCPU(b, engine.PID()) - before
+	messages = float64(count(b, conn, "SELECT count() FROM "+schema.Database+".sip")) / 1e6
+	if with {
+		began := ownCPU(b)
+		if err := assemble.New(assemble.Config{Conn: conn}).Pass(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		own = ownCPU(b) - began
+	}
+	return server, own, messages
+}
+
+// send sends the traffic through the pipeline and waits until it is stored.
+func send(b *testing.B, conn driver.Conn) {
+	b.Helper()
+	log := slog.New(slog.DiscardHandler)
+	sp, err := spool.Open(b.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 256 << 20, Log: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := ingest.New(ingest.Config{
+		UDP: "127.0.0.1:0", Workers: 2, UDPBuffer: 16 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
+		BatchRows: 100_000, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 4, Tenant: "default",
+		CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
+	}, sp, insert.New(conn, schema.Database, time.Minute), log)
+	if err := p.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	g, err := gen.New(gen.Config{Seed: 1, Packets: packets, Rate: rate, Mix: gen.DefaultMix, Agents: 4})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := gen.Send(b.Context(), g, gen.SendConfig{To: p.Addrs()["udp"].String(), Proto: "udp", Conns: 4, Rate: rate}); err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func exec(b *testing.B, conn driver.Conn, sql string) {
+	b.Helper()
+	if err := conn.Exec(b.Context(), sql); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func count(b *testing.B, conn driver.Conn, sql string) (n uint64) {
+	b.Helper()
+	if err := conn.QueryRow(b.Context(), sql).Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// engineCPU is the CPU time of a process in s.
+func engineCPU(b *testing.B, pid int) float64 {
+	b.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		b.Skip("no /proc: ", err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	const userField, systemField, ticks = 11, 12, 100 // counted from the state, proc(5)
+	fields := strings.Fields(rest)
+	user, _ := strconv.ParseFloat(fields[userField], 64)
+	system, _ := strconv.ParseFloat(fields[systemField], 64)
+	return (user + system) / ticks
+}
+
+// ownCPU is that of this process.
+func ownCPU(b *testing.B) float64 {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
