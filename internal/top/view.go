@@ -144,7 +144,6 @@ func (v *view) losses() {
 // meaning says of the usual losses what helps.
 var meaning = map[Loss]string{
 	{"listen", "kernel_buffer"}: "a larger hep.buffer, more hep.workers",
-	{"listen", "unread"}:        "a stop that waits for its senders",
 	{"spool", "full"}:           "ClickHouse keeps up, or a larger spool.max",
 	{"spool", "evicted"}:        "ClickHouse keeps up, or a larger spool.max",
 	{"spool", "stop"}:           "a disk that takes the spool",
