@@ -35,12 +35,18 @@ func described(list []cli.Completion, whole bool) []string {
 	return out
 }
 
-// completeFilter completes a filter: its last word.
+// completeFilter completes a filter: its last word, the arguments before being
+// the rest of it.
 func completeFilter(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	before := ""
 	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		before = cli.JoinFilter(args) + " "
 	}
-	return described(cli.CompleteFilter(toComplete), true), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	list := cli.CompleteFilter(before + toComplete)
+	for i := range list {
+		list[i].Text = strings.TrimPrefix(list[i].Text, before)
+	}
+	return described(list, true), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeCallID completes a Call-ID out of the newest calls, if the API says

@@ -61,10 +61,11 @@ func newSearch() *cobra.Command {
 	r := &reader{}
 	var o cli.SearchOptions
 	cmd := &cobra.Command{
-		Use:   "search [FILTER]",
+		Use:   "search [FILTER...]",
 		Short: "Find calls, newest first",
 		Long: `Find calls, newest first. FILTER is field op value, joined by and, or, not and
-parentheses; the ops are = != < > <= >= like ~ in. Fields are those of the
+parentheses; the ops are = != < > <= >= like ~ in, of which the shell wants <, >,
+~ and parentheses in quotes: best the whole filter. Fields are those of the
 messages (from_user, to_user, ruri_user, method, status, src_ip, user_agent,
 call_id, raw, …) and of the call (outcome, duration_s, pdd_ms, mos_min, …).
 
@@ -77,21 +78,19 @@ With --live it goes on, the newest at the bottom: a call has a line when it
 appears and when its state changes. -o json then writes a call on each line.
 
 Exit code 0: found; 3: nothing found; 1: an error, told on one line.`,
-		Example: `  heplake search 'from_user like "4930%" and status >= 500 and src_ip in 10.0.0.0/8'
+		Example: `  heplake search method = INVITE and outcome = failed
+  heplake search 'from_user like "4930%" and status >= 500 and src_ip in 10.0.0.0/8'
   heplake search 'method = INVITE and outcome = failed' --since 24h
   heplake search 'to_user = 12345' --since today -o csv > calls.csv
   heplake search 'status >= 500' --since 14:30 --until 15:00 --tz Europe/Berlin
   heplake search --live 'src_ip in 10.0.0.0/8'`,
-		Args:              oneFilter,
 		ValidArgsFunction: completeFilter,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var d cli.Display
 			if o.Client, d, err = r.open(cmd); err != nil {
 				return err
 			}
-			if len(args) == 1 {
-				o.Filter = args[0]
-			}
+			o.Filter = cli.JoinFilter(args)
 			if o.Live && !cmd.Flags().Changed("since") {
 				o.Since = "1m"
 			}
@@ -178,14 +177,6 @@ time and MOS, with their course as small graphs.`,
 	cmd.Flags().StringVarP(&o.Format, "output", "o", "text", "text or json")
 	readCompletions(cmd, "text", "json")
 	return cmd
-}
-
-// oneFilter refuses a filter that the shell has parted into words.
-func oneFilter(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return fmt.Errorf("%s takes one filter: put it into quotes, as in heplake %s 'from_user = alice and status >= 400'", cmd.Name(), cmd.Name())
-	}
-	return nil
 }
 
 func oneCallID(cmd *cobra.Command, args []string) error {

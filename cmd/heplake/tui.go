@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/heplake/heplake/internal/cli"
 	"github.com/heplake/heplake/internal/tui"
 )
 
@@ -15,7 +16,7 @@ func newTUI() *cobra.Command {
 	r := &reader{}
 	var o tui.Options
 	cmd := &cobra.Command{
-		Use:   "tui [FILTER]",
+		Use:   "tui [FILTER...]",
 		Short: "Search, ladders and messages by keyboard, on the whole terminal",
 		Long: `Search calls and look at their ladders and messages on the whole terminal, by
 keyboard. F1 tells the keys; where sngrep has a key for the same, it is that.
@@ -23,7 +24,6 @@ The list is live: new calls appear by themselves.`,
 		Example: `  heplake tui
   heplake tui 'from_user like "4930%" and status >= 500' --since 24h
   heplake tui --api http://voip.example.net:9080 --tz UTC`,
-		Args:              oneFilter,
 		ValidArgsFunction: completeFilter,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
@@ -33,9 +33,7 @@ The list is live: new calls appear by themselves.`,
 				return err
 			}
 			o.Address = strings.TrimPrefix(strings.TrimPrefix(r.api, "http://"), "https://")
-			if len(args) == 1 {
-				o.Filter = args[0]
-			}
+			o.Filter = cli.JoinFilter(args)
 			return tui.Run(cmd.Context(), os.Stdin, os.Stdout, o)
 		},
 	}

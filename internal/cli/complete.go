@@ -56,6 +56,27 @@ func CompleteFilter(input string) []Completion {
 	return out
 }
 
+// JoinFilter is the filter that a command's arguments make: one as it is, several
+// joined by blanks, so that a simple filter needs no quotes. The shell has taken
+// those around a value; one that needs them gets them back.
+func JoinFilter(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	out := ""
+	for i, a := range args {
+		tokens, _ := filterTokens(out)
+		if want, _ := filterState(tokens); want == wantValue && !strings.HasPrefix(a, "(") && (a == "" || strings.ContainsAny(a, " \t\r\n(),\"'")) {
+			a = FilterString(a)
+		}
+		if i > 0 {
+			out += " "
+		}
+		out += a
+	}
+	return out
+}
+
 // fields are those of a search for calls, in the order of their names.
 func fields() []filter.Field {
 	out := slices.Clone(filter.Calls.Fields())

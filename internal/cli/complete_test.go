@@ -52,6 +52,23 @@ func TestCompleteFilter(t *testing.T) {
 	}
 }
 
+func TestJoinFilter(t *testing.T) {
+	for want, args := range map[string][]string{
+		"":                                    nil,
+		"from_user = 'a b'":                   {"from_user = 'a b'"},
+		"method = INVITE and outcome = fa":    {"method", "=", "INVITE", "and", "outcome", "=", "fa"},
+		`user_agent = "Grandstream GXP"`:      {"user_agent", "=", "Grandstream GXP"},
+		`from_user like "" or to_user = "a'"`: {"from_user", "like", "", "or", "to_user", "=", "a'"},
+		"status in (486, 600)":                {"status", "in", "(486, 600)"},
+		"status >= 500 and ( a = b )":         {"status", ">=", "500", "and", "(", "a", "=", "b", ")"},
+		"a = b and c = d":                     {"a = b", "and", "c = d"},
+	} {
+		if got := JoinFilter(args); got != want {
+			t.Errorf("%q: %s, want %s", args, got, want)
+		}
+	}
+}
+
 // A completion is the expression with more behind it, whatever the expression.
 func TestCompletionsGoOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
