@@ -38,7 +38,7 @@ type SIP struct {
 	ContactHost  Enum           `col:"contact_host"`
 	ContactPort  Number[uint16] `col:"contact_port"`
 	PAIUser      Text           `col:"pai_user"`
-	AuthUser     Enum           `col:"auth_user"`
+	AuthUser     Text           `col:"auth_user"`
 	Diversion    Enum           `col:"diversion"`
 	ViaBranch    Text           `col:"via_branch"`
 	ViaHost      Enum           `col:"via_host"`
@@ -47,7 +47,7 @@ type SIP struct {
 	Expires      Number[uint32] `col:"expires"`
 	Q850         Number[uint16] `col:"q850"`
 	ReasonHeader Enum           `col:"reason_header"`
-	SDP          Enum           `col:"sdp"`
+	SDP          Text           `col:"sdp"`
 	Headers      Map            `col:"headers"`
 	ParseError   Enum           `col:"parse_error"`
 	Raw          Text           `col:"raw"`

@@ -165,7 +165,7 @@ func listed(name string) (schema.Column, bool) {
 	case schema.Enum, schema.Addr, schema.Uint16:
 		return c, true
 	}
-	return c, slices.Contains([]string{"from_user", "to_user", "ruri_user", "contact_user", "pai_user"}, name)
+	return c, slices.Contains([]string{"from_user", "to_user", "ruri_user", "contact_user", "pai_user", "auth_user"}, name)
 }
 
 type resourceValue struct {
