@@ -94,7 +94,7 @@ func (s *Store) rowSearch(ctx context.Context, c *cost, r CallsRequest, w window
 }
 
 // rowsOfLegs reads the calls that have one of the legs, and tells which of them
-// match. covered are the legs of all that were found.
+// match. covered are the legs of all that were found and are not behind.
 func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) (calls []Call, covered map[node]bool, err error) {
 	p := params.Clone()
 	tenants := map[string]bool{}
@@ -119,12 +119,21 @@ func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component
 	}
 	sql := withFlags(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
 		" WHERE (" + strings.Join(starts, " OR ") + ") AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND hasAny(call_ids, " + p.Add("Array(String)", legs) + ")"
+	fresh, err := s.fresh(ctx, c, legs, "")
+	if err != nil {
+		return nil, nil, err
+	}
 	covered = map[node]bool{}
 	err = s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
 		var matches bool
 		call, err := scanCall(prefixed{rows, []any{&matches}})
 		if err != nil {
 			return err
+		}
+		for _, id := range call.CallIDs {
+			if fresh[node{call.Tenant, id}] {
+				return nil // it is behind: its messages say more
+			}
 		}
 		for _, id := range call.CallIDs {
 			covered[node{call.Tenant, id}] = true

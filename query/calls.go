@@ -89,6 +89,9 @@ func (s *callSearch) start(ctx context.Context) error {
 		return s.run(ctx)
 	}
 	found, err := s.store.rowSearch(ctx, &s.cost, s.request, s.window, s.plan, flags, &s.params, s.request.Limit+1)
+	if err == nil {
+		found, err = s.freshCalls(ctx, found)
+	}
 	if err != nil || callsOnly {
 		s.found = found
 		return err
