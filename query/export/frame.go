@@ -106,6 +106,8 @@ func (f *framer) sctp(d direction, data []byte, emit func([]byte) error) error {
 	f.next[d]++
 	f.streams[d]++
 	ip := f.ip(d, layers.IPProtocolSCTP)
+	// The checksum is computed over what the buffer held in its place: it must be new.
+	f.buf = gopacket.NewSerializeBuffer()
 	sctp := &layers.SCTP{SrcPort: layers.SCTPPort(d.src.Port()), DstPort: layers.SCTPPort(d.dst.Port()), VerificationTag: beginning(d)}
 	return f.frame(emit, ip, sctp, gopacket.Payload(chunk))
 }

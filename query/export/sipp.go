@@ -97,19 +97,21 @@ func (d *dialogue) runner() string {
 #   ./run.sh                  both sides against each other on this machine
 #   ./run.sh uac HOST[:PORT]  the caller's side against a real system
 #   ./run.sh uas              the other side; waits for a call
-# Environment: LOCAL (address to use), PORT (of uas), TRANSPORT (SIPp's -t),
+# Environment: LOCAL (address to use), PORT (of uas: 5060, or 15060 against each
+# other), TRANSPORT (SIPp's -t),
 # AUTH_USER and PASSWORD (credentials), SIPP (the program).
 cd "$(dirname "$0")" || exit 1
-: "${SIPP:=sipp}" "${LOCAL:=%s}" "${PORT:=5060}" "${TRANSPORT:=%s}" "${AUTH_USER:=%s}" "${PASSWORD:=secret}"
+: "${SIPP:=sipp}" "${LOCAL:=%s}" "${TRANSPORT:=%s}" "${AUTH_USER:=%s}" "${PASSWORD:=secret}"
 common="-m 1 -t $TRANSPORT -i $LOCAL -nostdin -timeout %d -timeout_error"
 
 uac() { "$SIPP" -sf uac.xml $common -au "$AUTH_USER" -ap "$PASSWORD" "$1"; }
-uas() { "$SIPP" -sf uas.xml $common -au "$AUTH_USER" -ap "$PASSWORD" -p "$PORT"; }
+uas() { "$SIPP" -sf uas.xml $common -au "$AUTH_USER" -ap "$PASSWORD" -p "${PORT:-5060}"; }
 
 case "${1:-both}" in
 uac) uac "${2:?usage: ./run.sh uac HOST[:PORT]}" ;;
 uas) uas ;;
 both)
+	: "${PORT:=15060}"
 	uas >/dev/null &
 	server=$!
 	sleep 1

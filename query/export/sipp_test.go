@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,7 +155,7 @@ func TestSIPpKeepsHostileText(t *testing.T) {
 		}
 	}
 	log := filepath.Join(t.TempDir(), "uas.log")
-	run := strings.Replace(files["run.sh"], `-p "$PORT"`, `-p "$PORT" -trace_msg -message_file `+log, 1)
+	run := strings.Replace(files["run.sh"], `-p "${PORT:-5060}"`, `-p "${PORT:-5060}" -trace_msg -message_file `+log, 1)
 	if err := os.WriteFile(filepath.Join(dir, "run.sh"), []byte(run), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +197,37 @@ func TestSIPpAddsTheACK(t *testing.T) {
 	if !found {
 		t.Error("the capture has no call that failed with 486")
 	}
+}
+
+// A caller that loses its connection goes on from another port.
+func TestSIPpFollowsTheCaller(t *testing.T) {
+	for _, real := range realFlows(t, "kamailio-hep3-sip-tcp-a") {
+		if real.Call.Method != "INVITE" || real.Call.Outcome != query.Answered {
+			continue
+		}
+		f := *real
+		f.Items = append([]query.Item(nil), real.Items...)
+		old, moved := f.Items[0].SrcAddr, netip.MustParseAddrPort("127.0.0.1:40999")
+		for i := range f.Items {
+			it := &f.Items[i]
+			if it.CSeqMethod != "BYE" {
+				continue
+			}
+			if it.SrcAddr == old {
+				it.SrcAddr = moved
+			}
+			if it.DstAddr == old {
+				it.DstAddr = moved
+			}
+		}
+		_, want := scenario(t, real, export.SIPpOptions{})
+		_, got := scenario(t, &f, export.SIPpOptions{})
+		if shape(got) != shape(want) || !strings.Contains(shape(want), "BYE") {
+			t.Errorf("the scenario is\n%s\nbefore it was\n%s", shape(got), shape(want))
+		}
+		return
+	}
+	t.Error("the capture has no answered call")
 }
 
 func TestSIPpRefuses(t *testing.T) {

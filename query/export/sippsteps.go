@@ -131,7 +131,7 @@ func (d *dialogue) collect() {
 				}
 			}
 			s.request, s.by, s.txn = r, d.steps[r].by.other(), d.steps[r].txn
-		case len(d.steps) == 0, d.own[caller][src]:
+		case len(d.steps) == 0, d.own[caller][src], d.reconnected(&s, src, dst):
 			s.by = caller
 			d.learn(caller, src, s.msg)
 			d.own[callee][dst] = true
@@ -153,6 +153,30 @@ func (d *dialogue) collect() {
 		}
 		d.steps = append(d.steps, s)
 	}
+}
+
+// reconnected reports whether the caller sends from another port, which it does when
+// it has lost its TCP connection. A proxy on the same host, which passes the
+// caller's requests on, adds a Via.
+func (d *dialogue) reconnected(s *step, src, dst netip.AddrPort) bool {
+	first := &d.steps[0]
+	switch s.item.Transport {
+	case "tcp", "tls", "ws", "wss":
+	default:
+		return false
+	}
+	return src.Addr() == first.item.SrcAddr.Addr().Unmap() && d.own[callee][dst] && !d.own[callee][src] &&
+		s.fromTag == first.fromTag && countVias(s.msg) == countVias(first.msg)
+}
+
+func countVias(m *sipMessage) int {
+	n := 0
+	for i := range m.headers {
+		if m.headers[i].canonical() == "via" {
+			n += len(splitList(m.headers[i].value))
+		}
+	}
+	return n
 }
 
 // answered is the request that a response with a branch of its own answers, going
