@@ -155,6 +155,10 @@ func TestFindings(t *testing.T) {
 			invite(0, alice, proxy, "b1"), invite(2, proxy, bob, "b2 b1"), response(50, bob, proxy, "180 Ringing", "1 INVITE", "b2 b1"),
 			{ms: 20002, src: proxy, dst: bob, first: "CANCEL sip:bob@x", cseq: "1 CANCEL", vias: "b2"}, response(20010, bob, proxy, "487 Terminated", "1 INVITE", "b2 b1"), response(20011, proxy, alice, "487 Terminated", "1 INVITE", "b1"),
 		}, "cancelled", SeverityWarning, "10.0.0.2:5060, on the way, cancelled after 20.0 s", nil, true},
+		{"the proxy cancels what rings too long", []said{
+			invite(0, alice, proxy, "b1"), invite(2, proxy, bob, "b2 b1"), response(50, bob, proxy, "180 Ringing", "1 INVITE", "b2 b1"), response(51, proxy, alice, "180 Ringing", "1 INVITE", "b1"),
+			{ms: 30002, src: proxy, dst: bob, first: "CANCEL sip:bob@x", cseq: "1 CANCEL", vias: "b2"}, response(30004, bob, proxy, "487 Terminated", "1 INVITE", "b2 b1"), response(30010, proxy, alice, "408 Request Timeout", "1 INVITE", "b1"),
+		}, "no_answer", SeverityWarning, "No answer: 10.0.0.3:5060 rang for 30.0 s and did not answer; 10.0.0.2:5060 cancelled after 30.0 s; 10.0.0.2:5060 made it 408 Request Timeout.", []int{1, 2, 4, 5, 6}, true},
 		{"redirected", []said{invite(0, alice, bob, "b1"), with(response(5, bob, alice, "302 Moved", "1 INVITE", "b1"), "Contact: <sip:carol@y>;q=0.5\r\n", "")}, "redirected", SeverityInfo, "at sip:carol@y", []int{0, 1}, true},
 		{"a warning", []said{invite(0, alice, bob, "b1"), with(response(5, bob, alice, "488 No", "1 INVITE", "b1"), "Warning: 305 x \"Incompatible media format\"\r\n", "")}, "codec_refused", SeverityError, "its warning: 305 Incompatible media format", []int{0, 1}, true},
 		{"loop by Max-Forwards", []said{

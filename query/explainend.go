@@ -160,6 +160,9 @@ func (a *analysis) failed(t int) []Finding {
 		return a.gaveUp(path)
 	}
 	it := &a.f.Items[tx.Final]
+	if cancel := a.cancelOf(origin); it.Status == 487 && cancel >= 0 && len(path) > 1 {
+		return []Finding{a.timedOut(path, cancel)}
+	}
 	r := refusalOf(it.Status)
 	items := append(a.finals(path), tx.Request)
 	text := fmt.Sprintf("%s answered the %s of %s with %s", a.named(tx.Server), tx.Method, a.who(tx.Client), a.label(tx.Final))
@@ -199,6 +202,28 @@ func (a *analysis) failed(t int) []Finding {
 		out[0].Text = strings.TrimSuffix(out[0].Text, ".") + "; it asked nobody further."
 	}
 	return out
+}
+
+// timedOut explains a call that a proxy cancelled because nobody answered in time.
+func (a *analysis) timedOut(path []int, cancel int) Finding {
+	origin := path[len(path)-1]
+	tx := &a.f.Transactions[origin]
+	items := append(a.finals(path), tx.Request, cancel)
+	text := fmt.Sprintf("No answer: %s", a.named(tx.Server))
+	if ring := a.ringing(origin); ring >= 0 {
+		text += " rang for " + span(a.between(ring, cancel)) + " and did not answer"
+		items = append(items, ring)
+	} else {
+		text += " neither rang nor answered"
+	}
+	text += fmt.Sprintf("; %s cancelled", a.who(tx.Client))
+	if tx.Request >= 0 {
+		text += " after " + span(a.between(tx.Request, cancel))
+	}
+	if why := reasonText(&a.heads[cancel]); why != "" {
+		text += " (" + why + ")"
+	}
+	return a.about(origin, "no_answer", SeverityWarning, items, "%s.", text+a.translated(path))
 }
 
 // isProxy reports whether a participant passed requests on.
