@@ -49,6 +49,14 @@ func build(t *testing.T) string {
 
 func open(t *testing.T) *lake {
 	t.Helper()
+	l := prepare(t)
+	l.start(t)
+	return l
+}
+
+// prepare is open without the start.
+func prepare(t *testing.T) *lake {
+	t.Helper()
 	library, err := embedded.FindLibrary(os.Getenv("HEPLAKE_EMBEDDED_LIBRARY"))
 	if err != nil {
 		t.Fatal(err)
@@ -66,20 +74,26 @@ func open(t *testing.T) *lake {
 		l.env = append(l.env, "HEPLAKE_"+key+"="+value)
 	}
 	t.Cleanup(func() {
-		if l.cmd != nil {
-			l.signal(t, syscall.SIGTERM)
-			if err := l.wait(t); err != nil {
-				t.Errorf("heplake ended with %v", err)
-			}
-		}
+		l.end(t)
 		if t.Failed() {
 			if b, err := os.ReadFile(l.log); err == nil {
 				t.Logf("heplake's last words:\n%s", b[max(0, len(b)-4000):])
 			}
 		}
 	})
-	l.start(t)
 	return l
+}
+
+// end asks heplake to stop, if it runs.
+func (l *lake) end(t *testing.T) {
+	t.Helper()
+	if l.cmd == nil {
+		return
+	}
+	l.signal(t, syscall.SIGTERM)
+	if err := l.wait(t); err != nil {
+		t.Errorf("heplake ended with %v", err)
+	}
 }
 
 // start runs heplake and returns when it is ready.
