@@ -47,6 +47,10 @@ func TestDoors(t *testing.T) {
 		t.Errorf("replay says %q", out)
 	}
 	l.drained(packets)
+	eventually(t, "calls are made of what is stored", func() (bool, string) {
+		n := count(t, l.sql(), "calls")
+		return n > 0, sprintf("%d calls", n)
+	})
 	l.must("search", "method = INVITE")
 	f := l.metrics()
 	for _, want := range []struct {
