@@ -41,20 +41,28 @@ type agentStats struct {
 // agents is one worker's table of agents; the worker's lock guards it.
 type agents struct {
 	byKey map[agentKey]*agentStats
-	// last and lastKey spare the look-up while one agent sends a run of packets.
-	last    *agentStats
-	lastKey agentKey
+	// recent are those seen last, by slot: with few agents they spare the look-up.
+	recent [recentAgents]*agentStats
+}
+
+// recentAgents is a power of two.
+const recentAgents = 64
+
+// agentSlot is an agent's place in recent: agents mostly differ in their ids.
+func agentSlot(id uint32, addr netip.Addr) uint32 {
+	return (id + uint32(addr.As16()[15])) & (recentAgents - 1)
 }
 
 // at returns the entry of the agent. It allocates for a new one only.
 func (a *agents) at(node []byte, id uint32, addr netip.Addr) *agentStats {
 	node, addr = node[:min(len(node), maxAgentName)], addr.Unmap()
-	if a.last != nil && a.lastKey.id == id && a.lastKey.addr == addr && a.lastKey.node == string(node) {
-		return a.last
+	recent := &a.recent[agentSlot(id, addr)]
+	if x := *recent; x != nil && x.key.id == id && x.key.addr == addr && x.key.node == string(node) {
+		return x
 	}
 	x := a.byKey[agentKey{string(node), id, addr}]
 	if x != nil {
-		a.last, a.lastKey = x, x.key
+		*recent = x
 		return x
 	}
 	if a.byKey == nil {
@@ -69,7 +77,7 @@ func (a *agents) at(node []byte, id uint32, addr netip.Addr) *agentStats {
 		a.byKey[key] = x
 	}
 	if key.addr.IsValid() {
-		a.last, a.lastKey = x, key
+		*recent = x
 	}
 	return x
 }
