@@ -334,16 +334,13 @@ type metrics struct {
 }
 
 func newMetrics() metrics {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_" + name + "_total", Help: help})
-	}
 	return metrics{
-		runs:          counter("runs", "Passes over touched legs."),
-		legs:          counter("legs", "Legs that were touched and put together."),
-		calls:         counter("calls", "Rows of calls written, again or for the first time."),
-		registrations: counter("registrations", "Rows of registrations written, likewise."),
-		removed:       counter("removed", "Rows marked as gone, because their call is part of another one or began earlier than was known."),
-		errors:        counter("errors", "Passes that failed."),
+		runs:          prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_runs_total", Help: "Passes over touched legs."}),
+		legs:          prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_legs_total", Help: "Legs that were touched and put together."}),
+		calls:         prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_calls_total", Help: "Rows of calls written, again or for the first time."}),
+		registrations: prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_registrations_total", Help: "Rows of registrations written, likewise."}),
+		removed:       prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_removed_total", Help: "Rows marked as gone, because their call is part of another one or began earlier than was known."}),
+		errors:        prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_errors_total", Help: "Passes that failed."}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "heplake_assemble_seconds", Help: "Duration of passes.", Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 10),
 		}),
