@@ -321,7 +321,19 @@ func (h *heplake) stop() error {
 	if h.apart != nil {
 		err = h.apart.stop()
 	}
-	return errors.Join(err, os.RemoveAll(h.dir))
+	return errors.Join(err, remove(h.dir))
+}
+
+// remove deletes the folder. An engine that was interrupted as well may still
+// be writing into it, for a moment.
+func remove(dir string) (err error) {
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
 }
 
 // sum adds up the histograms of a family, which all have the same buckets.
