@@ -149,11 +149,7 @@ func (b *rowBuffer[T]) add(v *T, day int64, version uint64, deleted bool) {
 
 // insertSQL names the columns in the order in which rows are written.
 func (b *rowBuffer[T]) insertSQL(database string) string {
-	names := make([]string, 0, len(b.fields)+2)
-	for _, f := range b.fields {
-		names = append(names, f.name)
-	}
-	return "INSERT INTO " + qualified(database, b.table.Name) + " (`" + join(append(names, "version", "deleted"), "`, `") + "`)"
+	return "INSERT INTO " + qualified(database, b.table.Name) + " (`" + join(append(names(b.fields), "version", "deleted"), "`, `") + "`)"
 }
 
 func (b *rowBuffer[T]) reset() {
