@@ -98,10 +98,10 @@ var zero float64
 
 // metrics lists the figures in the order of Metrics.
 var metrics = []metric{
-	{name: "messages", unit: "short", table: "sip", target: filter.Messages, where: "1", value: "toFloat64(count())", weight: "count()", empty: &zero},
+	{name: "messages", unit: "short", table: "sip", target: filter.Messages, where: "1", value: "toFloat64(sum(n))", weight: "sum(n)", empty: &zero},
 	// Every response with a failure code counts, challenges (401, 407) and hung-up
 	// calls (487) too: what is an error to whom is for the filter to say.
-	{name: "errors", unit: "short", table: "sip", target: filter.Messages, where: "status >= 400", value: "toFloat64(count())", weight: "count()", empty: &zero},
+	{name: "errors", unit: "short", table: "sip", target: filter.Messages, where: "status >= 400", value: "toFloat64(sum(n))", weight: "sum(n)", empty: &zero},
 }
 
 // Metrics lists the names that SeriesRequest.Metric takes.
@@ -209,15 +209,18 @@ func (q *seriesQuery) frame(r SeriesRequest) (err error) {
 
 // seriesQuery is one request on its way.
 type seriesQuery struct {
-	metric  metric
-	groups  []string // SQL of the values grouped by
-	names   []string
-	window  window
-	limit   int
-	where   string
-	params  filter.Params
-	buckets map[int64]int // start in seconds → index in Times
-	result  SeriesResult
+	metric metric
+	groups []string // SQL of the values grouped by
+	names  []string
+	window window
+	limit  int
+	// conditions are those on rows besides the window; rolled: messages_1m can
+	// answer.
+	conditions string
+	rolled     bool
+	params     filter.Params
+	buckets    map[int64]int // start in seconds → index in Times
+	result     SeriesResult
 }
 
 func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
@@ -241,8 +244,34 @@ func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.where = q.window.condition(&q.params) + " AND " + tenantCondition(r.Tenant, &q.params) + " AND " + q.metric.where + " AND " + condition
+	q.conditions = tenantCondition(r.Tenant, &q.params) + " AND " + q.metric.where + " AND " + condition
+	q.rolled = r.Filter == "" && q.result.Step%time.Minute == 0 && !slices.ContainsFunc(r.GroupBy, func(name string) bool { return !slices.Contains(minuteGroups, name) })
 	return q, nil
+}
+
+// minuteGroups are what messages_1m can be split by.
+var minuteGroups = []string{"tenant", "node", "method", "cseq_method", "status", "class"}
+
+// source is what the figure is computed of, as SQL behind FROM: each row stands for
+// n messages. Whole minutes are counted already.
+func (q *seriesQuery) source(s *Store) string {
+	table := s.table(q.metric.table)
+	from, to := time.Unix(floor(q.window.from.Add(time.Minute-1).Unix(), 60), 0).UTC(), time.Unix(floor(q.window.to.Unix(), 60), 0).UTC()
+	if !q.rolled || !from.Before(to) {
+		return "(SELECT *, 1 AS n FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
+	}
+	const columns = "toString(tenant) AS tenant, toString(node) AS node, toString(cseq_method) AS cseq_method, status, "
+	stamp := func(t time.Time) string {
+		return "toDateTime(" + q.params.Add("UInt32", uint32(max(0, t.Unix()))) + ", 'UTC')"
+	}
+	parts := []string{"SELECT toDateTime64(bucket, 6, 'UTC') AS time, if(status = 0, toString(cseq_method), '') AS method, " + columns + "toUInt64(messages) AS n FROM " + s.table("messages_1m") +
+		" WHERE bucket >= " + stamp(from) + " AND bucket < " + stamp(to) + " AND " + q.conditions}
+	for _, edge := range []window{{q.window.from, from}, {to, q.window.to}} {
+		if edge.from.Before(edge.to) {
+			parts = append(parts, "SELECT time, toString(method) AS method, "+columns+"toUInt64(1) AS n FROM "+table+" WHERE "+edge.condition(&q.params)+" AND "+q.conditions)
+		}
+	}
+	return "(" + strings.Join(parts, " UNION ALL ") + ")"
 }
 
 // steps are the widths of buckets that are chosen from, in seconds.
@@ -306,7 +335,7 @@ func (q *seriesQuery) run(ctx context.Context, s *Store) error {
 	step := q.params.Add("Int64", int64(q.result.Step/time.Second))
 	at := "intDiv(toUnixTimestamp64Micro(time), 1000000)"
 	sql := "SELECT " + at + " - " + at + " % " + step + " AS bucket, toInt64(" + index + ") AS series, " + q.metric.value +
-		" FROM " + s.table(q.metric.table) + " WHERE " + q.where + " GROUP BY bucket, series"
+		" FROM " + q.source(s) + " GROUP BY bucket, series"
 	return s.query(ctx, nil, sql, q.params.Args(), q.read)
 }
 
@@ -361,8 +390,9 @@ const (
 // tops lists the values of the groups that weigh most, one more than the limit
 // when there are as many.
 func (q *seriesQuery) tops(ctx context.Context, s *Store) ([][]string, error) {
+	source := q.source(s)
 	p := q.params.Clone()
-	sql := "SELECT [" + strings.Join(q.groups, ", ") + "] AS values FROM " + s.table(q.metric.table) + " WHERE " + q.where +
+	sql := "SELECT [" + strings.Join(q.groups, ", ") + "] AS values FROM " + source +
 		" GROUP BY values ORDER BY " + q.metric.weight + " DESC, values LIMIT " + p.Add("UInt64", uint64(q.limit+1))
 	var out [][]string
 	err := s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {

@@ -93,7 +93,7 @@ func redact(address string) string {
 // schemaOptions are the settings that shape the schema.
 func schemaOptions(c config.Config, d *database) schema.Options {
 	return schema.Options{
-		Database: d.name(),
+		Database: d.name(), LinkHeaders: c.Correlation.Headers,
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
