@@ -10,9 +10,9 @@ commit=$(git rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
 stamp=$(date -u +%Y%m%dT%H%M%S)-$commit
 mkdir -p "$results" bin
 
-say "bench: hep, sip, media, batch, generator (-count=$count)"
+say "bench: entrance, hep, sip, media, batch, generator (-count=$count)"
 go test -run '^$' -bench . -benchtime "${BENCHTIME:-200ms}" -count "$count" \
-  ./ingest/hep ./ingest/sip ./bench/decode ./ingest/media ./ingest/batch ./bench/gen | tee "$results/$stamp-micro.txt"
+  ./ingest ./ingest/hep ./ingest/sip ./bench/decode ./ingest/media ./ingest/batch ./bench/gen | tee "$results/$stamp-micro.txt"
 
 say "bench: calls and KPIs, beside messages alone"
 go test -run '^$' -bench . -benchtime 1x ./bench/rollups | tee "$results/$stamp-rollups.txt"
