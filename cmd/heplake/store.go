@@ -27,6 +27,12 @@ type database struct {
 	owner, writer, reader string
 }
 
+// engineNiceness is how far the engine stands back from ingest when there is
+// too little processor for both: what the engine cannot take now waits in the
+// spool, what ingest cannot take the kernel drops. At 3 an ingest thread weighs
+// as much as two of the engine's.
+const engineNiceness = 3
+
 // openDatabase starts the embedded engine, unless clickhouse.url names a server.
 func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
 	if u := c.ClickHouse.URL; u != "" {
@@ -38,7 +44,7 @@ func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*data
 	}
 	engine, err := embedded.Start(ctx, embedded.Config{
 		Dir: filepath.Join(c.Data.Dir, "clickhouse"), HTTP: c.Embedded.HTTP, TCP: c.Embedded.TCP,
-		Library: c.Embedded.Library, MemoryLimit: int64(c.Embedded.Memory), Logger: log,
+		Library: c.Embedded.Library, MemoryLimit: int64(c.Embedded.Memory), Niceness: engineNiceness, Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -44,16 +45,21 @@ func MaybeChild() {
 
 // childArgs are the arguments after childArg.
 func childArgs(library string, c Config) []string {
-	return []string{library, c.configPath(), c.dataDir(), c.StopTimeout.String()}
+	return []string{library, c.configPath(), c.dataDir(), c.StopTimeout.String(), strconv.Itoa(c.Niceness)}
 }
 
 func childMain(args []string) int {
-	if len(args) != 4 {
-		fmt.Fprintf(os.Stderr, "%s is started by heplake itself, with 4 arguments, not %d\n", childArg, len(args))
+	if len(args) != 5 {
+		fmt.Fprintf(os.Stderr, "%s is started by heplake itself, with 5 arguments, not %d\n", childArg, len(args))
 		return exitEngine
 	}
 	library, config, data := args[0], args[1], args[2]
 	grace, err := time.ParseDuration(args[3])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitEngine
+	}
+	niceness, err := strconv.Atoi(args[4])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitEngine
@@ -103,7 +109,7 @@ func childMain(args []string) int {
 	// The parent decides when to stop; a Ctrl-C in the terminal is for it.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 
-	err = e.run([]string{
+	err = e.run(niceness, []string{
 		"clickhouse",
 		"--config-file=" + config,
 		"--path=" + data,
@@ -147,10 +153,12 @@ func loadEngine(library string) (*engine, error) {
 }
 
 // run calls the engine with a command line and returns when its queries ended.
-func (e *engine) run(args []string) error {
+func (e *engine) run(niceness int, args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	stepBack()
+	if niceness > 0 {
+		stepBack(niceness)
+	}
 
 	// The library sees a C argv: pointers to NUL-terminated strings and a nil.
 	// It keeps none of it after the call.

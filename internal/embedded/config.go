@@ -35,6 +35,10 @@ type Config struct {
 	// the machine, or the cgroup if that is less, has.
 	MemoryLimit int64
 
+	// Niceness lowers the engine's priority, as nice(1) does: 1 to 19. 0 leaves it
+	// as it is.
+	Niceness int
+
 	// LogDir receives ClickHouse's logs. Empty means Dir/logs.
 	LogDir string
 

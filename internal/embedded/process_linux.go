@@ -13,11 +13,6 @@ func sysProcAttr() *syscall.SysProcAttr {
 // dup2; all have dup3.
 func dup2(old, new int) error { return syscall.Dup3(old, new, 0) }
 
-// niceness is how far the engine stands back from ingest when there is too
-// little processor for both: what the engine cannot take now waits in the
-// spool, what ingest cannot take the kernel drops.
-const niceness = 5
-
 // stepBack lowers the priority of the calling thread, and so of every thread
 // that it starts. On Linux priority is a thread's.
-func stepBack() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceness) }
+func stepBack(niceness int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceness) }

@@ -13,5 +13,5 @@ func sysProcAttr() *syscall.SysProcAttr {
 // dup2 makes descriptor new a copy of old.
 func dup2(old, new int) error { return syscall.Dup2(old, new) }
 
-// stepBack lowers the priority of the engine, which ingest goes before.
-func stepBack() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 5) }
+// stepBack lowers the priority of this process.
+func stepBack(niceness int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceness) }
