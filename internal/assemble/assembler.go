@@ -82,7 +82,7 @@ type Assembler struct {
 	farAt, leaseAt time.Time
 	seen           generations[uint64, mark]
 	near           nearIndex
-	// worked counts the legs of this turn.
+	// worked counts the legs of this turn, and what else it did as if it were legs.
 	worked  int
 	rollups []*rollup
 	resumed bool
@@ -282,7 +282,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration) error {
 		}
 		a.resumed = true
 	}
-	if err := a.rollUp(ctx, now, false); err != nil {
+	if err := a.rollUp(ctx, now, false, budget); err != nil {
 		return err
 	}
 	a.metrics.runs.Inc()
@@ -297,7 +297,7 @@ func (a *Assembler) Settle(ctx context.Context) error {
 	if err := a.Pass(ctx); err != nil {
 		return err
 	}
-	return a.rollUp(ctx, a.done, true)
+	return a.rollUp(ctx, a.done, true, math.MaxInt64)
 }
 
 func (a *Assembler) serverTime(ctx context.Context) (now time.Time, err error) {

@@ -22,6 +22,9 @@ var refillEvery = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Mi
 // be answered is known to be so: timer C, and a little.
 const settleAfter = 200 * time.Second
 
+// fillWork is what computing a group of buckets is worth, in legs.
+const fillWork = 500
+
 // bucket is the state of one bucket of a rollup.
 type bucket struct {
 	changed         bool
@@ -83,17 +86,22 @@ func (a *Assembler) resume(ctx context.Context) error {
 	return nil
 }
 
-// rollUp computes the buckets that are due; all that changed, if everything is
-// wanted at once.
-func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool) error {
+// rollUp computes the buckets that are due, the newest first, until the time is up;
+// all that changed, if everything is wanted at once.
+func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, budget time.Duration) error {
+	began := time.Now()
 	for _, r := range a.rollups {
 		for place := range schema.Resolutions {
 			due := r.due(place, everything)
-			for _, group := range groups(due, place) {
+			for _, group := range slices.Backward(groups(due, place)) {
+				if time.Since(began) > budget {
+					return nil
+				}
 				if err := a.fill(ctx, r, place, group, uint64(at.UnixMicro())); err != nil {
 					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
 				}
 				r.filled(place, group)
+				a.worked += fillWork
 			}
 		}
 	}
