@@ -68,18 +68,46 @@ func withFlags(flags []string) string {
 	return "WITH " + strings.Join(parts, ", ") + " "
 }
 
+// firstRows is the part of the window whose calls' rows are read first, by their
+// start; each further one is sliceGrowth times as wide.
+const firstRows = time.Hour
+
 // rowSearch reads the first calls of the window by their rows, in the order asked
-// for, limit at most.
+// for, limit at most: slice by slice, so that the newest of months are read alone.
 func (s *Store) rowSearch(ctx context.Context, c *cost, r CallsRequest, w window, plan filter.CallPlan, flags []string, params *filter.Params, limit int) ([]Call, error) {
+	// A call that began before the window may go on in it.
+	left := window{w.from.Add(-startMargin), w.to}
+	var out []Call
+	for width := firstRows; left.from.Before(left.to) && len(out) < limit; width *= sliceGrowth {
+		slice := left
+		switch {
+		case width <= 0 || width >= left.to.Sub(left.from):
+			left.from = left.to
+		case r.Oldest:
+			slice.to = left.from.Add(width)
+			left.from = slice.to
+		default:
+			slice.from = left.to.Add(-width)
+			left.to = slice.from
+		}
+		found, err := s.rowSlice(ctx, c, r, w, slice, plan, flags, params, limit-len(out))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// rowSlice reads the first calls that began in the slice and go on in the window.
+func (s *Store) rowSlice(ctx context.Context, c *cost, r CallsRequest, w, slice window, plan filter.CallPlan, flags []string, params *filter.Params, limit int) ([]Call, error) {
 	p := params.Clone()
 	order := "DESC"
 	if r.Oldest {
 		order = "ASC"
 	}
-	// A call that began before the window may go on in it.
-	began := window{w.from.Add(-startMargin), w.to}
 	sql := withFlags(flags) + "SELECT " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
-		" WHERE " + began.starts(p) + " AND last_seen >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ")" +
+		" WHERE " + slice.starts(p) + " AND last_seen >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ")" +
 		" AND " + tenantCondition(r.Tenant, p) + " AND " + plan.Match +
 		" ORDER BY start " + order + ", correlation_id, tenant LIMIT " + p.Add("UInt64", uint64(limit))
 	var out []Call
