@@ -40,7 +40,11 @@ type Config struct {
 // How passes follow one another.
 const (
 	minPause = 100 * time.Millisecond
-	maxPause = time.Minute
+	maxPause = 30 * time.Second
+	// busyLegs is how many legs of a pass make it a busy time: a quarter of the
+	// share is left then. A leg is read again in each pass in which it goes on, so
+	// that fewer passes are less work; rows come up to maxPause later for it.
+	busyLegs = 500
 	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
 	passCost, legCost = 30 * time.Millisecond, 200 * time.Microsecond
 	// poll is how often it looks without being woken: others may insert, too.
@@ -147,7 +151,11 @@ func (a *Assembler) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		pause := min(max(time.Duration(float64(took)*(1/a.cfg.Share-1)), minPause), maxPause)
+		share := a.cfg.Share
+		if a.worked > busyLegs {
+			share /= 4
+		}
+		pause := min(max(time.Duration(float64(took)*(1/share-1)), minPause), maxPause)
 		if err != nil {
 			pause = retry.NextBackOff()
 			a.metrics.errors.Inc()
