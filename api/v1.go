@@ -24,7 +24,7 @@ func (s *server) calls(w http.ResponseWriter, r *http.Request) error {
 	zone := p.timeZone()
 	req := query.CallsRequest{
 		Filter: p.text("filter"), From: p.time("from"), To: p.time("to"), Zone: zone,
-		Limit: p.count("limit", query.MaxCalls), Oldest: p.flag("oldest", false),
+		Limit: p.count("limit", query.MaxCalls), Oldest: p.flag("oldest", false), Cursor: p.text("cursor"),
 	}
 	if err := p.check(); err != nil {
 		return err

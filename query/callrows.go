@@ -73,10 +73,17 @@ func withFlags(flags []string) string {
 const firstRows = time.Hour
 
 // rowSearch reads the first calls of the window by their rows, in the order asked
-// for, limit at most: slice by slice, so that the newest of months are read alone.
-func (s *Store) rowSearch(ctx context.Context, c *cost, r CallsRequest, w window, plan filter.CallPlan, flags []string, params *filter.Params, limit int) ([]Call, error) {
+// for and behind the cursor, if any, limit at most: slice by slice, so that the newest of months are read alone.
+func (s *Store) rowSearch(ctx context.Context, c *cost, r CallsRequest, w window, after *cursor, plan filter.CallPlan, flags []string, params *filter.Params, limit int) ([]Call, error) {
 	// A call that began before the window may go on in it.
 	left := window{w.from.Add(-startMargin), w.to}
+	switch {
+	case after == nil:
+	case r.Oldest:
+		left.from = after.at
+	case after.at.Before(left.to):
+		left.to = after.at.Add(time.Microsecond)
+	}
 	var out []Call
 	for width := firstRows; left.from.Before(left.to) && len(out) < limit; width *= sliceGrowth {
 		slice := left

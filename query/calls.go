@@ -37,11 +37,17 @@ type CallsRequest struct {
 	Oldest bool `json:"oldest"`
 	// Tenant restricts the search to one tenant's traffic; empty is all.
 	Tenant string `json:"tenant"`
+	// Cursor is CallsResult.Next of the page before, empty for the first. The
+	// window is then that of the first page; the rest must be the same.
+	Cursor string `json:"cursor"`
 }
 
 // CallsResult has the calls found.
 type CallsResult struct {
 	Calls []Call `json:"calls"`
+	// Next is where the list goes on: the Cursor of the next page. "" when this
+	// is all that was found. Calls that begin meanwhile move nothing.
+	Next string `json:"next,omitempty"`
 	// Truncated says that there are, or may be, more calls than were returned.
 	Truncated bool `json:"truncated"`
 	// ScannedRows and ScannedBytes are what the server read for the answer.
@@ -66,7 +72,14 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 	if r.Limit == 0 {
 		r.Limit = DefaultCalls
 	}
-	search := &callSearch{store: s, request: r, window: w, left: w, seen: map[node]bool{}, computed: map[node]bool{}, until: time.Now().Add(s.maxTime)}
+	after, err := afterCalls(r)
+	if err != nil {
+		return CallsResult{}, err
+	}
+	if after != nil {
+		w = after.window
+	}
+	search := &callSearch{store: s, request: r, window: w, left: w, after: after, seen: map[node]bool{}, computed: map[node]bool{}, until: time.Now().Add(s.maxTime)}
 	search.params.Zone = r.Zone
 	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
 		return CallsResult{}, err
@@ -88,9 +101,10 @@ func (s *callSearch) start(ctx context.Context) error {
 	if !rows {
 		return s.run(ctx)
 	}
-	found, err := s.store.rowSearch(ctx, &s.cost, s.request, s.window, s.plan, flags, &s.params, s.request.Limit+1)
+	found, err := s.store.rowSearch(ctx, &s.cost, s.request, s.window, s.after, s.plan, flags, &s.params, s.want()+1)
 	if err == nil {
 		found, err = s.freshCalls(ctx, found)
+		found = s.behind(found)
 	}
 	if err != nil || callsOnly {
 		s.found = found
@@ -138,6 +152,8 @@ type callSearch struct {
 	window  window
 	// left is the part of the window not yet looked at.
 	left window
+	// after is the last call of the page before; nil on the first.
+	after *cursor
 	// pending are candidates of slices done whose calls are not computed yet.
 	pending []candidate
 	// seen are ids that need not be candidates any more, computed those of calls
@@ -216,7 +232,7 @@ func (s *callSearch) upTo(slice window, at time.Time) window {
 
 // batch is how many candidates are taken at a time.
 func (s *callSearch) batch() int {
-	n := 2 * s.request.Limit
+	n := 2 * s.want()
 	if s.plan.OnCalls {
 		n = maxCandidates
 	}
@@ -265,9 +281,9 @@ func (s *callSearch) keep(candidates []candidate) {
 // as many as could be enough. Few queries for many calls cost less than many.
 func (s *callSearch) worthwhile() int {
 	if s.plan.OnCalls { // perhaps one in ten matches
-		return min(10*s.request.Limit, s.batch())
+		return min(10*s.want(), s.batch())
 	}
-	return min(s.request.Limit+1-len(s.found), s.batch())
+	return min(s.want()+1-len(s.found), s.batch())
 }
 
 // compute computes the calls of the pending candidates.
@@ -300,18 +316,18 @@ func (s *callSearch) compute(ctx context.Context) error {
 	}
 	s.examined += len(fresh)
 	calls, err := s.store.aggregate(ctx, &s.cost, fresh, s.plan, s.params)
-	s.found = append(s.found, calls...)
+	s.found = append(s.found, s.behind(calls)...)
 	return err
 }
 
 // enough reports whether no call that is not found yet can be among the first.
 // One more than asked for is looked for, to know whether there are more.
 func (s *callSearch) enough() bool {
-	if len(s.found) <= s.request.Limit {
+	if len(s.found) <= s.want() {
 		return false
 	}
 	s.sort()
-	last := s.found[s.request.Limit].Start
+	last := s.found[s.want()].Start
 	if s.request.Oldest {
 		return last.Before(s.left.from.Add(-oldestMargin))
 	}
@@ -335,9 +351,11 @@ func (s *callSearch) sort() {
 
 func (s *callSearch) result() CallsResult {
 	s.sort()
+	s.dropGiven()
 	r := CallsResult{Calls: s.found, Truncated: s.cut, ScannedRows: s.cost.rows, ScannedBytes: s.cost.bytes}
 	if len(r.Calls) > s.request.Limit {
 		r.Calls, r.Truncated = r.Calls[:s.request.Limit], true
+		r.Next = s.cursor(r.Calls)
 	}
 	if r.Calls == nil {
 		r.Calls = []Call{}

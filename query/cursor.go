@@ -52,7 +52,8 @@ func decodeCursor(text string, search ...string) (cursor, error) {
 	}
 	at := func(i int) time.Time { return time.UnixMicro(int64(binary.BigEndian.Uint64(b[i:]))).UTC() }
 	c := cursor{window: window{at(0), at(8)}, at: at(16), id: binary.BigEndian.Uint64(b[24:]), skip: binary.BigEndian.Uint32(b[32:])}
-	if !c.window.from.Before(c.window.to) || c.at.Before(c.window.from) || c.at.After(c.window.to) {
+	// A call that goes on in the window may have begun before it.
+	if !c.window.from.Before(c.window.to) || c.at.Before(c.window.from.Add(-startMargin)) || c.at.After(c.window.to) {
 		return cursor{}, fmt.Errorf("%w: the cursor lies outside its own window", ErrInvalid)
 	}
 	return c, nil
