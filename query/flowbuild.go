@@ -206,6 +206,8 @@ func (b *flowBuilder) legs() []Leg {
 		leg := Leg{CallID: id, LinkedBy: "correlation_id"}
 		if id == b.asked {
 			leg.LinkedBy = "asked"
+		} else if _, reached := reachedBy[id]; !reached {
+			leg.LinkedBy = "likeness" // no id leads to it: the call's row has it
 		} else if leg.LinkValue = reachedBy[id]; b.isCorrelationOf(id, b.asked) {
 			leg.LinkValue = b.asked
 		} else if !b.isCorrelationOf(id, leg.LinkValue) {

@@ -103,7 +103,8 @@ type Leg struct {
 	CallID   string `json:"call_id"`
 	Messages int    `json:"messages"`
 	// LinkedBy says why this leg belongs to the call: "asked" for the one asked
-	// for, else the link's kind ("correlation_id") with the value shared.
+	// for, "correlation_id" with the value shared, or "likeness" when no id leads to
+	// it from there: column leg_reasons of calls says what was alike.
 	LinkedBy  string `json:"linked_by"`
 	LinkValue string `json:"link_value"`
 }

@@ -37,7 +37,7 @@ bin/heplake replay --now --to "$hep" \
   $samples/sngrep-hep3-udp-b2bua-two-callids-xcid-a.pcap
 bin/heplake replay --now --to "$hep" $samples/rtpengine-kamailio-hep3-udp-call-with-rtcp-a.pcap
 bin/heplake replay --now --to "$hep" $samples/captagent-hep3-udp-live-sip-rtcp-a.pcap
-sleep 2 # a batch is sealed a second after its first record
+sleep 4 # a batch is sealed a second after its first record, calls are assembled another later
 
 say "heplake search 'method = INVITE' --limit 12"
 bin/heplake search 'method = INVITE' --limit 12

@@ -279,6 +279,8 @@ func linked(l *query.Leg) string {
 		return ""
 	case "asked":
 		return "asked for"
+	case "likeness":
+		return "alike in time, numbers or media"
 	}
 	s := "same " + strings.ReplaceAll(clean(l.LinkedBy), "_", " ")
 	if l.LinkValue != "" {
