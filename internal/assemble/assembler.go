@@ -33,7 +33,8 @@ type Config struct {
 	Links *calls.LinkOptions
 	// Log is where failures go; slog.Default when nil.
 	Log *slog.Logger
-	// Share is the share of the time that passes may take, 0.1 when 0.
+	// Share is the share of the time that passes may take, 0.1 when 0; a quarter of
+	// it when there is much to do. No pause is longer than maxPause for it.
 	Share float64
 }
 
