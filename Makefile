@@ -37,6 +37,10 @@ build: bin/heplake $(ENGINE) plugin ## Build bin/heplake, the engine beside it a
 test: test-deps $(ENGINE) plugin ## Run every test; installs what they need
 	@./internal/make/test.sh
 
+.PHONY: released-schema
+released-schema: $(ENGINE) ## Keep the declared schema as that of a released version, for the tests of upgrades
+	$(GO) test ./schema/migrate -run TestReleasedSchemasAreKept -released
+
 .PHONY: e2e
 e2e: test-deps build ## End to end only: the binary, real senders, the plugin in a browser
 	@./internal/make/e2e.sh
