@@ -27,16 +27,6 @@ type kpi struct {
 	empty  *float64
 }
 
-// ratio is SQL for a percentage, NULL of nothing.
-func ratio(part, whole string) string {
-	return "if(" + whole + " > 0, 100 * " + part + " / (" + whole + "), NULL)"
-}
-
-// meanOf is SQL for a mean, NULL of nothing.
-func meanOf(sum, count string) string {
-	return "if(sum(" + count + ") > 0, sum(" + sum + ") / sum(" + count + "), NULL)"
-}
-
 // levels are the quantiles that a time has, by the suffix of the metric's name.
 var levels = []string{"", "_p95", "_p99"}
 
@@ -53,29 +43,19 @@ func quantiles(name, unit string, r *schema.Rollup, state string) []kpi {
 // kpis lists the figures of calls and registrations.
 var kpis = func() []kpi {
 	calls, registrations := &schema.CallRollup, &schema.RegistrationRollup
-	const decided = "(sum(attempts) - sum(pending))"
-	const invited = "(sum(attempts) - sum(pending) - sum(redirected))"
-	percent := func(name, value string) kpi { return kpi{name, "percent", calls, value, "attempts", nil} }
-	out := []kpi{
-		percent("asr", ratio("sum(answered)", decided)),
-		percent("ner", ratio("sum(delivered)", decided)),
-		percent("ser", ratio("sum(answered)", invited)),
-		percent("seer", ratio("sum(effective)", invited)),
-		percent("isa", ratio("sum(ineffective)", decided)),
-		percent("scr", ratio("sum(completed)", "(sum(attempts) - sum(pending) - sum(active))")),
-		percent("retransmission_rate", ratio("sum(retransmissions)", "sum(call_messages)")),
-		{"acd_s", "s", calls, meanOf("talk_seconds", "ended"), "attempts", nil},
-		{"mos", "short", calls, meanOf("mos_sum", "mos_count"), "attempts", nil},
-		{"jitter_ms", "ms", calls, meanOf("jitter_sum", "reception_count"), "attempts", nil},
-		{"loss_percent", "percent", calls, meanOf("loss_sum", "reception_count"), "attempts", nil},
-		{"attempts", "short", calls, "sum(attempts)", "attempts", &zero},
-		{"answered", "short", calls, "sum(answered)", "attempts", &zero},
-		{"failed", "short", calls, "sum(failed)", "attempts", &zero},
-		{"cps", "cps", calls, "sum(attempts) / {step}", "attempts", &zero},
-		{"registrations", "short", registrations, "sum(attempts)", "attempts", &zero},
-		{"reg_failures", "short", registrations, "sum(failures)", "attempts", &zero},
-		{"ira", "percent", registrations, ratio("sum(ineffective)", decided), "attempts", nil},
+	var out []kpi
+	for _, r := range append(slices.Clone(schema.CallRatios), schema.RegistrationRatios...) {
+		out = append(out, kpi{r.Name, r.Unit, r.Rollup, r.SQL(func(sum string) string { return "sum(" + sum + ")" }), "attempts", nil})
 	}
+	count := func(name string, rollup *schema.Rollup, sum string) {
+		out = append(out, kpi{name, "short", rollup, "sum(" + sum + ")", "attempts", &zero})
+	}
+	for _, sum := range []string{"attempts", "answered", "redirected", "cancelled", "failed", "unanswered", "final_4xx", "final_5xx", "final_6xx"} {
+		count(sum, calls, sum)
+	}
+	count("registrations", registrations, "attempts")
+	count("reg_failures", registrations, "failures")
+	out = append(out, kpi{"cps", "cps", calls, "sum(attempts) / {step}", "attempts", &zero})
 	out = append(out, quantiles("srd_ms", "ms", calls, "srd")...)
 	out = append(out, quantiles("pdd_ms", "ms", calls, "pdd")...)
 	out = append(out, quantiles("sdd_ms", "ms", calls, "sdd")...)

@@ -130,8 +130,8 @@ var CallRollup = Rollup{
 	Dimensions: []Dimension{
 		{DimensionAll, "['']"},
 		{"node", "arrayMap(n -> toString(n), nodes)"},
-		{"src_ip", "[replaceOne(toString(src_ip), '::ffff:', '')]"},
-		{"dst_ip", "[replaceOne(toString(dst_ip), '::ffff:', '')]"},
+		{"src_ip", "[" + addressText("src_ip") + "]"},
+		{"dst_ip", "[" + addressText("dst_ip") + "]"},
 		{"user_agent", "arrayMap(a -> toString(a), user_agents)"},
 		{"prefix", "[extract(ruri_user, '^\\\\+?[0-9]{1,4}')]"},
 		{"final_status", "[if(final_status = 0, '', toString(final_status))]"},
@@ -156,8 +156,8 @@ var RegistrationRollup = Rollup{
 	Dimensions: []Dimension{
 		{DimensionAll, "['']"},
 		{"node", "arrayMap(n -> toString(n), nodes)"},
-		{"src_ip", "[replaceOne(toString(src_ip), '::ffff:', '')]"},
-		{"dst_ip", "[replaceOne(toString(dst_ip), '::ffff:', '')]"},
+		{"src_ip", "[" + addressText("src_ip") + "]"},
+		{"dst_ip", "[" + addressText("dst_ip") + "]"},
 		{"user_agent", "[toString(user_agent)]"},
 		{"status", "[if(status = 0, '', toString(status))]"},
 	},

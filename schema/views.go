@@ -23,11 +23,21 @@ func (v *View) Query(o Options) string { return v.query(o) }
 
 // CreateSQL is the statement that creates or replaces the view.
 func (v *View) CreateSQL(o Options) string {
-	return fmt.Sprintf("CREATE OR REPLACE VIEW `%s`.`%s` AS\n%s\nCOMMENT %s", o.DatabaseName(), v.Name, v.Query(o), Quote(v.Doc))
+	return fmt.Sprintf("CREATE OR REPLACE VIEW `%s`.`%s`\n(\n    %s\n)\nAS\n%s\nCOMMENT %s", o.DatabaseName(), v.Name, v.ColumnsSQL(), v.Query(o), Quote(v.Doc))
+}
+
+// ColumnsSQL lists the view's columns as CREATE VIEW takes them: their types are
+// those of the query, their comments are for who looks into the database.
+func (v *View) ColumnsSQL() string {
+	out := make([]string, len(v.Columns))
+	for i, c := range v.Columns {
+		out[i] = "`" + c.Name + "` " + c.SQLType() + " COMMENT " + Quote(c.Doc)
+	}
+	return strings.Join(out, ",\n    ")
 }
 
 // Views lists every view, each after those that it reads.
-func Views() []*View { return []*View{&Calls, &Registrations} }
+func Views() []*View { return append([]*View{&Calls, &Registrations}, AnalystViews()...) }
 
 // Outcomes lists the values of calls.outcome.
 func Outcomes() []string {

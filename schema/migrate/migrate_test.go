@@ -348,12 +348,12 @@ func TestViews(t *testing.T) {
 		view   view
 		want   int
 	}{
-		{"new", "", view{"v", "A view.", query}, 1},
-		{"the same", "", view{"v", "A view.", query}, 0},
-		{"comment", "", view{"v", "It's a view.", query}, 1},
-		{"query", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 1},
-		{"the same star", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 0},
-		{"changed by hand", "CREATE OR REPLACE VIEW " + o.Database + ".v AS SELECT 1", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip}, 1},
+		{"new", "", view{"v", "A view.", query, nil}, 1},
+		{"the same", "", view{"v", "A view.", query, nil}, 0},
+		{"comment", "", view{"v", "It's a view.", query, nil}, 1},
+		{"query", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip, nil}, 1},
+		{"the same star", "", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip, nil}, 0},
+		{"changed by hand", "CREATE OR REPLACE VIEW " + o.Database + ".v AS SELECT 1", view{"v", "It's a view.", "SELECT * EXCEPT (src_ip, dst_ip) FROM " + sip, nil}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"slices"
+
 	"github.com/heplake/heplake/schema"
 )
 
@@ -12,13 +14,15 @@ type view struct {
 	name, doc string
 	// query is the SELECT, tables qualified by their database.
 	query string
+	// declared is the view as declared; nil has ClickHouse find its columns.
+	declared *schema.View
 }
 
 // declaredViews lists the declared views, each after those that it reads.
 func declaredViews(o schema.Options) []view {
 	var out []view
 	for _, v := range schema.Views() {
-		out = append(out, view{name: v.Name, doc: v.Doc, query: v.Query(o)})
+		out = append(out, view{v.Name, v.Doc, v.Query(o), v})
 	}
 	return out
 }
@@ -46,13 +50,26 @@ func (p *planner) planViews() error {
 		switch {
 		case want[0] != have.asSelect:
 			p.createView(v, "its query changed")
-		case have.comment != v.doc:
+		case have.comment != v.doc || v.commentsDiffer(have):
 			p.createView(v, "comment")
 		}
 	}
 	return nil
 }
 
+// commentsDiffer tells whether a column lacks what is declared to be said of it.
+func (v view) commentsDiffer(have *table) bool {
+	return v.declared != nil && slices.ContainsFunc(v.declared.Columns, func(c schema.Column) bool {
+		was, ok := have.column(c.Name)
+		return !ok || was.comment != c.Doc
+	})
+}
+
 func (p *planner) createView(v view, reason string) {
-	p.steps.add("view "+v.name+", "+reason+": "+v.doc, "CREATE OR REPLACE VIEW %s AS\n%s\nCOMMENT %s", p.name(v.name), v.query, schema.Quote(v.doc))
+	reason = "view " + v.name + ", " + reason + ": " + v.doc
+	if v.declared != nil {
+		p.steps.add(reason, "%s", v.declared.CreateSQL(p.opt))
+		return
+	}
+	p.steps.add(reason, "CREATE OR REPLACE VIEW %s AS\n%s\nCOMMENT %s", p.name(v.name), v.query, schema.Quote(v.doc))
 }
