@@ -1,7 +1,7 @@
 // Flows and calls in the form in which the datasource's backend answers:
 // data frames as JSON, times in milliseconds with the rest in nanos.
 
-const micros = (text) => Date.parse(text.slice(0, 19) + 'Z') * 1000 + Number(text.slice(20, 26));
+const micros = (text) => Date.parse(text.slice(0, 19) + 'Z') * 1000 + Number(text.slice(20).replace('Z', '').padEnd(6, '0'));
 
 function frame(name, fields, meta) {
   return {
@@ -41,11 +41,16 @@ export function flowFrame(flow) {
       ...['retransmission', 'copy'].map((n) => [n, 'boolean', of((i) => i[n])]),
       ...['offset_us', 'delta_us'].map((n) => [n, 'number', of((i) => i[n])]),
       ...['transport', 'node', 'parse_error', 'raw'].map((n) => [n, 'string', of((i) => i[n])]),
+      ['src_alias', 'string', of((i) => end(i.src, 'alias'))],
+      ['dst_alias', 'string', of((i) => end(i.dst, 'alias'))],
+      ['src_addr', 'string', of((i) => i.src_addr)],
+      ['dst_addr', 'string', of((i) => i.dst_addr)],
+      ...['capture_id', 'relay_us', 'response_us'].map((n) => [n, 'number', of((i) => i[n])]),
     ],
     {
       type: 'table',
       preferredVisualisationPluginId: 'heplake-ladder-panel',
-      custom: { call: flow.call, legs: flow.legs, truncated: flow.truncated },
+      custom: Object.fromEntries(['call', 'legs', 'participants', 'findings', 'clocks', 'truncated'].map((n) => [n, flow[n]])),
     }
   );
 }
@@ -66,33 +71,6 @@ export function callsFrame(calls) {
       type(n),
       calls.map((c) => (Array.isArray(c[n]) ? c[n].join(', ') : c[n])),
     ]),
-    { type: 'table' }
-  );
-}
-
-/** The RTCP of a flow as the frame of a query of type "quality": a row for each report block. */
-export function qualityFrame(flow) {
-  const reports = flow.items
-    .filter((i) => i.kind === 'media')
-    .flatMap((i) => (JSON.parse(i.raw).report_blocks ?? []).map((block) => ({ ...block, item: i, info: JSON.parse(i.raw) })));
-  const of = (get) => reports.map(get);
-  return frame(
-    'quality',
-    [
-      ['time', 'time', of((r) => r.item.time)],
-      ['ssrc', 'number', of((r) => r.source_ssrc)],
-      ['src', 'string', of((r) => flow.participants[r.item.src].address)],
-      ['dst', 'string', of((r) => flow.participants[r.item.dst].address)],
-      ['source', 'string', of(() => 'rtcp')],
-      ['codec', 'string', of(() => 'PCMU')],
-      ['packets', 'number', of((r) => r.info.sender_information?.packets ?? 0)],
-      ['lost', 'number', of((r) => r.packets_lost)],
-      ['fraction_lost', 'number', of((r) => r.fraction_lost / 256)],
-      ['jitter_ms', 'number', of((r) => r.ia_jitter / 8)],
-      ['rtt_ms', 'number', of(() => 0)],
-      ['mos', 'number', of(() => 0)],
-      ['r_factor', 'number', of(() => 0)],
-    ],
     { type: 'table' }
   );
 }

@@ -110,6 +110,8 @@ var flowFields = []struct {
 	{"reason", data.FieldTypeString}, {"cseq", data.FieldTypeInt64}, {"cseq_method", data.FieldTypeString}, {"label", data.FieldTypeString}, {"sdp", data.FieldTypeString},
 	{"retransmission", data.FieldTypeBool}, {"copy", data.FieldTypeBool}, {"offset_us", data.FieldTypeInt64}, {"delta_us", data.FieldTypeInt64},
 	{"transport", data.FieldTypeString}, {"node", data.FieldTypeString}, {"parse_error", data.FieldTypeString}, {"raw", data.FieldTypeString},
+	{"src_alias", data.FieldTypeString}, {"dst_alias", data.FieldTypeString}, {"src_addr", data.FieldTypeString}, {"dst_addr", data.FieldTypeString},
+	{"capture_id", data.FieldTypeInt64}, {"relay_us", data.FieldTypeNullableInt64}, {"response_us", data.FieldTypeNullableInt64},
 }
 
 func testFlow(t *testing.T, p *harness.Plugin, s harness.Source, l *laketest.Lake) {
@@ -469,5 +471,55 @@ func testManyAtOnce(t *testing.T, p *harness.Plugin, s harness.Source, l *lakete
 				t.Errorf("Q%d is answered with %v", i, got)
 			}
 		}
+	}
+}
+
+// TestAliases gives addresses names in the settings: they are columns of ladders,
+// and stand in lists of calls.
+func TestAliases(t *testing.T) {
+	l := laketest.Open(t, "kamailio-hep3-two-legs-topoh-xcid-a")
+	p := harness.Start(t)
+	s := source(t, l)
+	s.Settings["aliases"] = []string{"127.0.0.1:5070=Softphone", "127.0.0.1:5060=SBC Berlin", " ", "127.0.0.1:5062=SBC Berlin", "127.0.0.0/8=Carrier"}
+	const id = "1-16207@127.0.0.1"
+	f := frames(t, p.Ask(s, over(l, map[string]any{"queryType": "flow", "callId": id})))[0]
+	var custom struct {
+		Participants []struct {
+			Alias     string   `json:"alias"`
+			Addresses []string `json:"addresses"`
+		} `json:"participants"`
+		Findings []struct {
+			Text string `json:"text"`
+		} `json:"findings"`
+	}
+	raw, err := json.Marshal(f.Meta.Custom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &custom); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(custom.Participants); got != "[{Softphone [127.0.0.1:5070]} {SBC Berlin [127.0.0.1:5060 127.0.0.1:5062]} {Carrier [127.0.0.1:5080]}]" {
+		t.Errorf("participants %s", got)
+	}
+	if len(custom.Findings) == 0 || !strings.Contains(custom.Findings[0].Text, "the caller, Softphone (sipp-3.6.1 lab), hung up") {
+		t.Errorf("findings %v", custom.Findings)
+	}
+	for name, want := range map[string]any{"src": "127.0.0.1:5070", "dst": "127.0.0.1:5060", "src_alias": "Softphone", "dst_alias": "SBC Berlin", "src_addr": "127.0.0.1:5070"} {
+		if got := value(t, f, name, 0); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	c := frames(t, p.Ask(s, over(l, map[string]any{"queryType": "calls", "filter": `call_id = "` + id + `"`})))[0]
+	if src, dst := value(t, c, "src_alias", 0), value(t, c, "dst_alias", 0); src != "Softphone" || dst != "SBC Berlin" {
+		t.Errorf("the call is from %v to %v", src, dst)
+	}
+
+	s.UID, s.Settings["aliases"] = "wrong-alias", []string{"sbc=SBC Berlin"}
+	if r := p.Ask(s, over(l, map[string]any{"queryType": "calls"})); r.Error == nil || !strings.Contains(r.Error.Error(), `"sbc" is no address`) {
+		t.Errorf("an alias of no address gives %v", r.Error)
+	}
+	if health, _ := p.Health(s); !strings.Contains(health.Message, `"sbc" is no address`) {
+		t.Errorf("health says %s", health.Message)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -93,10 +94,20 @@ var callColumns = []callColumn{
 	column("tenant", "", func(c *query.Call) string { return text(c.Tenant) }),
 }
 
+// aliasColumns are what the settings call the sender and the receiver of a call's
+// first message, "" where they do not.
+func aliasColumns(aliases []query.Alias) []callColumn {
+	name := func(ip netip.Addr, port uint16) string { return text(query.AliasOf(aliases, ip.Unmap(), port)) }
+	return []callColumn{
+		column("src_alias", "", func(c *query.Call) string { return name(c.SrcIP, c.SrcPort) }),
+		column("dst_alias", "", func(c *query.Call) string { return name(c.DstIP, c.DstPort) }),
+	}
+}
+
 // callsFrame is the table of calls.
 func (d *Datasource) callsFrame(calls []query.Call, now time.Time) *data.Frame {
 	f := data.NewFrame("calls")
-	for _, c := range callColumns {
+	for _, c := range append(slices.Clip(callColumns), aliasColumns(d.settings.aliases)...) {
 		field := c.field(calls)
 		field.Config = &data.FieldConfig{Unit: c.unit}
 		if doc, ok := callDoc(c.name); ok {
@@ -122,8 +133,13 @@ func (d *Datasource) callsFrame(calls []query.Call, now time.Time) *data.Frame {
 
 // callDoc is what the schema says about a column of calls.
 func callDoc(name string) (string, bool) {
-	if name == "call_id" {
+	switch name {
+	case "call_id":
 		return "Call-ID of the first leg.", true
+	case "src_alias":
+		return "What the data source's settings call src_ip.", true
+	case "dst_alias":
+		return "What the data source's settings call dst_ip.", true
 	}
 	for _, c := range schema.Calls.Columns {
 		if c.Name == name {

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -52,11 +53,15 @@ func (d *Datasource) flow(ctx context.Context, l *lake, q question) (data.Frames
 	return data.Frames{f}, nil
 }
 
-// flowMeta is what the ladder's head shows beside the rows.
+// flowMeta is what the ladder shows beside the rows. Findings name rows, and
+// participants, by their place.
 type flowMeta struct {
-	Call      query.Call  `json:"call"`
-	Legs      []query.Leg `json:"legs"`
-	Truncated string      `json:"truncated"`
+	Call         query.Call          `json:"call"`
+	Legs         []query.Leg         `json:"legs"`
+	Participants []query.Participant `json:"participants"`
+	Findings     []query.Finding     `json:"findings"`
+	Clocks       []query.Clock       `json:"clocks"`
+	Truncated    string              `json:"truncated"`
 }
 
 // flowFrame is a flow as the ladder panel takes it, one row for each item.
@@ -80,6 +85,13 @@ func flowFrame(flow *query.Flow) *data.Frame {
 	}
 	flags := func(get func(*query.Item) bool) []bool {
 		values := make([]bool, n)
+		for i := range flow.Items {
+			values[i] = get(&flow.Items[i])
+		}
+		return values
+	}
+	waits := func(get func(*query.Item) *int64) []*int64 {
+		values := make([]*int64, n)
 		for i := range flow.Items {
 			values[i] = get(&flow.Items[i])
 		}
@@ -119,11 +131,30 @@ func flowFrame(flow *query.Flow) *data.Frame {
 	add("node", texts(func(i *query.Item) string { return i.Node }))
 	add("parse_error", texts(func(i *query.Item) string { return i.ParseError }))
 	add("raw", texts(func(i *query.Item) string { return i.Raw }))
+	// Who is meant by src and dst, as the settings call them.
+	add("src_alias", texts(func(i *query.Item) string { return end(i.Src).Alias }))
+	add("dst_alias", texts(func(i *query.Item) string { return end(i.Dst).Alias }))
+	// The addresses on the wire, which are not always those of the columns.
+	add("src_addr", texts(func(i *query.Item) string { return addrPort(i.SrcAddr) }))
+	add("dst_addr", texts(func(i *query.Item) string { return addrPort(i.DstAddr) }))
+	add("capture_id", numbers(func(i *query.Item) int64 { return int64(i.CaptureID) }))
+	add("relay_us", waits(func(i *query.Item) *int64 { return i.RelayUs }))
+	add("response_us", waits(func(i *query.Item) *int64 { return i.ResponseUs }))
 
 	f.Meta = &data.FrameMeta{
 		Type: data.FrameTypeTable, TypeVersion: typeVersion,
 		PreferredVisualizationPluginID: ladderPanel,
-		Custom:                         flowMeta{Call: flow.Call, Legs: flow.Legs, Truncated: flow.Truncated},
+		Custom: flowMeta{
+			Call: flow.Call, Legs: flow.Legs, Participants: flow.Participants, Findings: flow.Findings, Clocks: flow.Clocks, Truncated: flow.Truncated,
+		},
 	}
 	return f
+}
+
+// addrPort is an address as Participant.Address writes it, "" where there is none.
+func addrPort(a netip.AddrPort) string {
+	if !a.Addr().IsValid() {
+		return ""
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }

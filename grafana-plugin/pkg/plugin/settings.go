@@ -25,6 +25,10 @@ type settings struct {
 	Database      string `json:"database"`
 	User          string `json:"user"`
 	TLSSkipVerify bool   `json:"tlsSkipVerify"`
+	// Aliases name addresses, each as address=name: those of one name are one
+	// column of a ladder. They are heplake.yaml's "aliases".
+	Aliases []string `json:"aliases"`
+	aliases []query.Alias
 
 	// Password and Token come out of Grafana's encrypted store. Token is sent as
 	// a bearer token in place of user and password.
@@ -51,7 +55,11 @@ func readSettings(in backend.DataSourceInstanceSettings) (settings, error) {
 		}
 	}
 	s.URL, s.Database, s.User = strings.TrimSpace(s.URL), strings.TrimSpace(s.Database), strings.TrimSpace(s.User)
-	_, err := s.address()
+	if _, err := s.address(); err != nil {
+		return s, err
+	}
+	var err error
+	s.aliases, err = query.ParseAliases(s.Aliases)
 	return s, err
 }
 
@@ -127,6 +135,7 @@ func (s settings) options() (query.Options, error) {
 	return query.Options{
 		URL:      u.String(),
 		Database: s.database(),
+		Aliases:  s.aliases,
 		Configure: func(o *clickhouse.Options) {
 			// SQL of the user's own names its tables without the database.
 			o.Auth.Database = s.database()

@@ -108,8 +108,8 @@ function columnsFor(theme: GrafanaTheme2, timeZone: string, rows: CallRow[]): Ar
     {
       name: 'Path',
       title: 'Who sent the first message, and to whom',
-      cell: (r) => `${r.src} → ${r.dst}`,
-      sort: (r) => `${r.src} ${r.dst}`,
+      cell: (r) => <span title={`${r.src} → ${r.dst}`}>{`${r.srcAlias || r.src} → ${r.dstAlias || r.dst}`}</span>,
+      sort: (r) => `${r.srcAlias || r.src} ${r.dstAlias || r.dst}`,
       mono: true,
     },
     {

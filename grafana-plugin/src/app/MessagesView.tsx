@@ -5,7 +5,7 @@ import { Drawer, Input, useStyles2, useTheme2 } from '@grafana/ui';
 import { ChangeEvent, useMemo, useState } from 'react';
 import { framesToFlow } from '../ladder-panel/frames';
 import { ladderTheme } from '../ladder-panel/theme';
-import { Flow, Item, labelOf, legLetter, toneOf } from '../ladder/model';
+import { Flow, Item, labelOf, legLetter, partyName, toneOf } from '../ladder/model';
 import { MessageText } from '../ladder/MessageText';
 import { toneStyle } from '../ladder/styles';
 import { LadderTheme, legColour } from '../ladder/theme';
@@ -69,7 +69,7 @@ function Messages({ flow, timeZone }: { flow: Flow; timeZone: string }) {
 }
 
 function columnsFor(flow: Flow, theme: LadderTheme, timeZone: string): Array<TableColumn<Item>> {
-  const address = (i: number) => flow.participants[i]?.address ?? '';
+  const address = (i: number) => partyName(flow.participants[i]);
   return [
     { name: '#', cell: (r) => r.index + 1, sort: (r) => r.index, align: 'right' },
     { name: 'Time', cell: (r) => formatClock(parseMicros(r.time), timeZone), sort: (r) => r.offset_us, mono: true },

@@ -23,6 +23,9 @@ export interface CallRow {
   releasedBy: string;
   src: string;
   dst: string;
+  /** What the settings call src and dst, "" where they do not. */
+  srcAlias: string;
+  dstAlias: string;
   nodes: string;
 }
 
@@ -60,6 +63,8 @@ export function callRows(frames: readonly DataFrame[]): CallRow[] {
       releasedBy: text('released_by', i),
       src: plainIP(text('src_ip', i)),
       dst: plainIP(text('dst_ip', i)),
+      srcAlias: text('src_alias', i),
+      dstAlias: text('dst_alias', i),
       nodes: list(get('nodes', i)).join(', '),
     };
   });

@@ -1,6 +1,8 @@
 import { ChangeEvent } from 'react';
 import { DataSourcePluginOptionsEditorProps } from '@grafana/data';
-import { Alert, FieldSet, InlineField, InlineSwitch, Input, SecretInput } from '@grafana/ui';
+import { css } from '@emotion/css';
+import { Alert, FieldSet, InlineField, InlineSwitch, Input, SecretInput, TextArea } from '@grafana/ui';
+import { aliasLines, aliasProblem, parseAliases } from './aliases';
 import { HeplakeSecrets, HeplakeSettings } from './types';
 
 const labelWidth = 20;
@@ -18,6 +20,7 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
       secureJsonData: { ...secureJsonData, [key]: '' },
     });
   const problem = urlProblem(jsonData.url);
+  const wrongAlias = aliasProblem(jsonData.aliases ?? []);
   return (
     <>
       <FieldSet label="ClickHouse">
@@ -103,9 +106,31 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
           />
         </InlineField>
       </FieldSet>
+      <FieldSet label="Names">
+        <InlineField
+          label="Aliases"
+          labelWidth={labelWidth}
+          invalid={wrongAlias !== null}
+          error={wrongAlias}
+          tooltip="One a line: address=name. The address is an IP address, one with a port, or a network; the most exact one counts. Addresses of one name are one column of a ladder. The list is that of “aliases” in heplake.yaml."
+        >
+          <TextArea
+            id="heplake-aliases"
+            cols={inputWidth}
+            rows={5}
+            className={monospaced}
+            defaultValue={aliasLines(jsonData.aliases)}
+            placeholder={'10.0.0.1=SBC Berlin\n10.0.0.2:5060=PBX\n10.9.0.0/16=Carrier'}
+            spellCheck={false}
+            onChange={(e: ChangeEvent<HTMLTextAreaElement>) => set({ aliases: parseAliases(e.currentTarget.value) })}
+          />
+        </InlineField>
+      </FieldSet>
     </>
   );
 }
+
+const monospaced = css({ fontFamily: 'monospace', fontSize: 12 });
 
 /** What is wrong with the address, null when it will do. Nothing typed yet is not wrong. */
 export function urlProblem(url: string | undefined): string | null {

@@ -27,6 +27,8 @@ export interface HeplakeSettings extends DataSourceJsonData {
   database?: string;
   user?: string;
   tlsSkipVerify?: boolean;
+  /** Names of addresses, each as address=name, as "aliases" of heplake.yaml has them. */
+  aliases?: string[];
 }
 
 /** Settings that never leave the server once saved. */

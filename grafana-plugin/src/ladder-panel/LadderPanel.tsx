@@ -10,6 +10,7 @@ import { ladderTheme } from './theme';
 export interface PanelOptions {
   timeMode: TimeMode;
   showSummary: boolean;
+  showFindings: boolean;
   showMedia: boolean;
   showEvents: boolean;
   hideCopies: boolean;
@@ -20,6 +21,7 @@ export interface PanelOptions {
 export const defaultPanelOptions: PanelOptions = {
   timeMode: 'offset',
   showSummary: true,
+  showFindings: true,
   showMedia: true,
   showEvents: true,
   hideCopies: false,
@@ -46,6 +48,7 @@ export function LadderPanel({ data, options, width, height, timeZone }: PanelPro
         options={{
           timeMode: o.timeMode,
           summary: o.showSummary,
+          findings: o.showFindings,
           timeZone,
           filter: {
             showMedia: o.showMedia,

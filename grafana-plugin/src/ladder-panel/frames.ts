@@ -1,6 +1,6 @@
 /** From data frames to a flow. Takes the datasource's flow frames, and any table that has enough of their fields. */
 import { DataFrame, Field } from '@grafana/data';
-import { Call, Flow, Item, ItemKind, Leg, Participant, splitAddress } from '../ladder/model';
+import { Call, Clock, Finding, Flow, Item, ItemKind, Leg, Participant, splitAddress } from '../ladder/model';
 import { formatMicrosUTC } from '../ladder/time';
 
 export type FramesResult =
@@ -42,6 +42,9 @@ function missingFields(frame: DataFrame): string[] {
 interface Custom {
   call?: Call;
   legs?: Leg[];
+  participants?: Participant[] | null;
+  findings?: Finding[] | null;
+  clocks?: Clock[] | null;
   truncated?: string;
 }
 
@@ -92,11 +95,16 @@ function frameToFlow(frame: DataFrame): Flow {
     raw: text('raw'),
     fromUser: text('from_user'),
     toUser: text('to_user'),
+    srcAddr: text('src_addr'),
+    dstAddr: text('dst_addr'),
+    captureId: number('capture_id'),
+    relay: wait(getter('relay_us')),
+    response: wait(getter('response_us')),
   };
 
   const legs: Leg[] = (custom.legs ?? []).map((l) => ({ ...l }));
-  const participants: Participant[] = [];
-  const known = new Map<string, number>();
+  const participants: Participant[] = (custom.participants ?? []).map((p) => ({ ...p }));
+  const known = new Map(participants.map((p, i) => [p.address, i]));
   const participant = (addr: string, name: string): number => {
     if (addr === '') {
       return -1;
@@ -125,11 +133,12 @@ function frameToFlow(frame: DataFrame): Flow {
     return legs.length - 1;
   };
 
-  // Rows as the frame has them are in time order from the datasource; other
-  // queries may sort as they like.
-  const order = Array.from({ length: frame.length }, (_, i) => ({ i, us: micros(timeField, i) }))
-    .filter((r) => !Number.isNaN(r.us))
-    .sort((a, b) => a.us - b.us || a.i - b.i);
+  // The datasource's rows are in the order of the call, which is that of time only
+  // where clocks agree, and findings name them by it. Other queries sort as they like.
+  const order = Array.from({ length: frame.length }, (_, i) => ({ i, us: micros(timeField, i) })).filter((r) => !Number.isNaN(r.us));
+  if (!custom.participants) {
+    order.sort((a, b) => a.us - b.us || a.i - b.i);
+  }
   const items = order.map(({ i, us }, n): Item => {
     const callId = get.callId(i);
     const kind = get.kind(i);
@@ -156,11 +165,30 @@ function frameToFlow(frame: DataFrame): Flow {
       parse_error: get.parseError(i),
       transport: get.transport(i),
       node: get.node(i),
+      capture_id: get.captureId(i),
+      src_addr: get.srcAddr(i),
+      dst_addr: get.dstAddr(i),
+      relay_us: get.relay(i),
+      response_us: get.response(i),
       raw: get.raw(i),
     };
   });
-  return { call: custom.call ?? {}, legs, participants, items, truncated: custom.truncated ?? '' };
+  return {
+    call: custom.call ?? {},
+    legs,
+    participants,
+    items,
+    findings: custom.findings ?? [],
+    clocks: custom.clocks ?? [],
+    truncated: custom.truncated ?? '',
+  };
 }
+
+/** A length of time, null where there is none. */
+const wait = (get: Row) => (i: number) => {
+  const v = get(i);
+  return v === null || v === undefined ? null : Number(v);
+};
 
 /** An address from src, or from src_ip and src_port; IPv4 comes out of its IPv6 mapping. */
 function address(text: (n: string) => (i: number) => string, number: (n: string) => (i: number) => number, end: string) {

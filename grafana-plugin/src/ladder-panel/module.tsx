@@ -23,6 +23,12 @@ export const plugin = new PanelPlugin<PanelOptions>(LadderPanel).setNoPadding().
       defaultValue: defaultPanelOptions.showSummary,
     })
     .addBooleanSwitch({
+      path: 'showFindings',
+      name: 'Findings',
+      description: 'Why the call went as it did, with the messages that show it',
+      defaultValue: defaultPanelOptions.showFindings,
+    })
+    .addBooleanSwitch({
       path: 'showMedia',
       name: 'RTCP and quality reports',
       defaultValue: defaultPanelOptions.showMedia,

@@ -1,4 +1,6 @@
 import { KeyboardEvent, MouseEvent, UIEvent, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
+import { Marked, markFindings } from './findings';
+import { LadderFindings, severityColour } from './LadderFindings';
 import { gutterColumns, LadderGutter } from './LadderGutter';
 import { headerHeight, LadderHeader } from './LadderHeader';
 import { LadderRows } from './LadderRows';
@@ -18,6 +20,8 @@ export interface LadderOptions {
   filter?: Partial<Omit<LadderFilter, 'hiddenLegs'>>;
   /** Show the call's summary line above the toolbar. */
   summary?: boolean;
+  /** Show what was found, and number the messages that show it. */
+  findings?: boolean;
   /** IANA zone, "utc" or "browser". */
   timeZone?: string;
 }
@@ -45,6 +49,8 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
   const [own, setOwn] = useState<number | null>(null);
   const selected = controlled === undefined ? own : controlled;
   const [active, setActive] = useState<number>(-1);
+  const found = useMemo(() => (options.findings === false ? { list: [], at: new Map() } : markFindings(flow)), [flow, options.findings]);
+  const [chosen, setChosen] = useState<Marked | null>(null);
   const [hover, setHover] = useState<{ row: MessageRow; x: number; y: number; steady: boolean } | null>(null);
   const [scrolled, setScrolled] = useState({ top: 0, height });
   const root = useRef<HTMLDivElement>(null);
@@ -59,8 +65,8 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
   const open = selected !== null && selected !== undefined;
   const ladderWidth = width - (open && drawerBeside ? drawerWidth : 0) - 14;
   const gutter = useMemo(
-    () => gutterColumns(view.timeMode, flow, ladderWidth),
-    [view.timeMode, flow, ladderWidth]
+    () => gutterColumns(view.timeMode, flow, ladderWidth, found.at.size > 0),
+    [view.timeMode, flow, ladderWidth, found]
   );
   const lay = useMemo(
     () => makeLayout(flow, view.filter, { ...defaultSize, width: Math.max(ladderWidth, 240), gutter: gutter.width, squeeze: view.squeeze }),
@@ -81,6 +87,23 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
     [onSelect]
   );
   const toggle = useCallback((index: number) => select(index === selected ? null : index), [select, selected]);
+
+  /** Brings a message that a finding names into sight, whatever the viewer left out. */
+  const bring = (index: number) => {
+    if (!lay.messages.some((m) => m.item.index === index)) {
+      setView({
+        ...view,
+        filter: { ...view.filter, showMedia: true, showEvents: true, hideCopies: false, hideOptions: false, hiddenLegs: new Set() },
+      });
+    }
+    setActive(index);
+  };
+  const choose = (m: Marked) => {
+    setChosen(m === chosen ? null : m);
+    if (m !== chosen) {
+      bring(m.finding.items[0]);
+    }
+  };
 
   useEffect(() => () => clearTimeout(steady.current), []);
 
@@ -179,6 +202,19 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
     >
       <style>{sheet(theme)}</style>
       {options.summary !== false && !compact && <LadderSummary flow={flow} theme={theme} styles={styles} timeZone={timeZone} />}
+      {!compact && (
+        <LadderFindings
+          list={found.list}
+          chosen={chosen}
+          theme={theme}
+          styles={styles}
+          onChoose={choose}
+          onOpen={(index) => {
+            bring(index);
+            select(index);
+          }}
+        />
+      )}
       <LadderToolbar flow={flow} layout={lay} view={view} theme={theme} styles={styles} onChange={setView} />
       {flow.truncated && (
         <div style={styles.notice} role="status">
@@ -208,7 +244,7 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
               >
                 <svg width={lay.width} height={lay.height + 12} style={{ position: 'absolute', left: 0, top: 0, display: 'block' }}>
                   <LadderRows layout={lay} theme={theme} first={first} last={last} tabStop={tabStop} onSelect={toggle} onFocus={setActive} />
-                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.width} />
+                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} chosen={chosen} x={0} width={lay.width} />
                 </svg>
                 <svg
                   width={lay.gutter}
@@ -216,8 +252,8 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
                   style={{ ...styles.gutter, cursor: 'pointer' }}
                   onClick={() => hover && toggle(hover.row.item.index)}
                 >
-                  <LadderGutter layout={lay} columns={gutter} theme={theme} mode={view.timeMode} timeZone={timeZone} first={first} last={last} />
-                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} x={0} width={lay.gutter} transaction />
+                  <LadderGutter layout={lay} columns={gutter} theme={theme} mode={view.timeMode} timeZone={timeZone} findings={found} first={first} last={last} />
+                  <Marks layout={lay} theme={theme} selected={selectedRow} hover={hover?.row} chosen={chosen} x={0} width={lay.gutter} transaction />
                 </svg>
               </div>
             </div>
@@ -227,6 +263,7 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
           <MessageDrawer
             flow={flow}
             row={selectedRow}
+            found={found.at.get(selectedRow.item.index)}
             theme={theme}
             styles={styles}
             timeZone={timeZone}
@@ -243,7 +280,7 @@ export function Ladder({ flow, theme = darkTheme, width, height, options = {}, s
         )}
       </div>
       {hover?.steady && hover.row.item.index !== selected && (
-        <LadderTooltip row={hover.row} flow={flow} theme={theme} timeZone={timeZone} x={hover.x} y={hover.y} width={width} height={height} />
+        <LadderTooltip row={hover.row} flow={flow} found={found.at.get(hover.row.item.index)} theme={theme} timeZone={timeZone} x={hover.x} y={hover.y} width={width} height={height} />
       )}
     </div>
   );
@@ -322,15 +359,31 @@ interface MarksProps {
   theme: LadderTheme;
   selected: MessageRow | undefined;
   hover: MessageRow | undefined;
+  chosen: Marked | null;
   x: number;
   width: number;
   transaction?: boolean;
 }
 
-/** What lies over the rows, lightly: the chosen one, the one under the pointer, and the chosen one's transaction. */
-function Marks({ layout, theme, selected, hover, x, width, transaction }: MarksProps) {
+/** What lies over the rows, lightly: the open one, its transaction, the one under the pointer, and those that show the chosen finding. */
+function Marks({ layout, theme, selected, hover, chosen, x, width, transaction }: MarksProps) {
   return (
     <g pointerEvents="none">
+      {chosen &&
+        layout.messages
+          .filter((m) => chosen.finding.items.includes(m.item.index))
+          .map((m) => (
+            <rect
+              key={m.item.index}
+              data-testid={transaction ? undefined : `ladder-shows-${m.item.index}`}
+              x={x}
+              y={m.y}
+              width={width}
+              height={m.height}
+              fill={severityColour(theme, chosen.finding.severity)}
+              opacity={0.16}
+            />
+          ))}
       {hover && <rect x={x} y={hover.y} width={width} height={hover.height} fill={theme.hover} />}
       {selected && <rect x={x} y={selected.y} width={width} height={selected.height} fill={theme.selected} />}
       {transaction &&

@@ -1,4 +1,6 @@
 import { memo } from 'react';
+import { Findings } from './findings';
+import { FindingMark, severityColour } from './LadderFindings';
 import { Layout, MessageRow, Phase } from './layout';
 import { Flow, legLetter } from './model';
 import { monoWidth } from './measure';
@@ -13,10 +15,12 @@ export interface GutterColumns {
   number: number;
   leg: number;
   time: number;
+  /** Width of the marks of findings, 0 where there are none. */
+  marks: number;
   width: number;
 }
 
-export function gutterColumns(mode: TimeMode, flow: Flow, available: number): GutterColumns {
+export function gutterColumns(mode: TimeMode, flow: Flow, available: number, marked: boolean): GutterColumns {
   const count = flow.items.length;
   const showLegs = flow.legs.length > 1;
   const offset = formatOffset(flow.items[count - 1]?.offset_us ?? 0);
@@ -24,7 +28,8 @@ export function gutterColumns(mode: TimeMode, flow: Flow, available: number): Gu
   const number = 12 + Math.max(String(count).length, 2) * 7;
   const leg = showLegs ? 24 : 0;
   const time = mode === 'clock' ? 116 : mode === 'offset' ? 12 + monoWidth(offset, 11.5) : 74;
-  return { legs: showLegs, delta, number, leg, time, width: number + leg + time + (delta ? 70 : 0) + 8 };
+  const marks = marked ? 20 : 0;
+  return { legs: showLegs, delta, number, leg, time, marks, width: number + leg + marks + time + (delta ? 70 : 0) + 8 };
 }
 
 interface GutterProps {
@@ -33,6 +38,7 @@ interface GutterProps {
   theme: LadderTheme;
   mode: TimeMode;
   timeZone: string;
+  findings: Findings;
   first: number;
   last: number;
 }
@@ -40,7 +46,7 @@ interface GutterProps {
 /** Number, leg and time of each row; stays in place when the ladder scrolls sideways. */
 export const LadderGutter = memo(function LadderGutter(p: GutterProps) {
   const { layout, columns, theme, first, last } = p;
-  const timeRight = columns.number + columns.leg + columns.time;
+  const timeRight = columns.number + columns.leg + columns.marks + columns.time;
   return (
     <g fontFamily={theme.fontMono} fontSize={11.5} aria-hidden="true">
       {layout.rows.slice(first, last).map((row) => {
@@ -48,6 +54,7 @@ export const LadderGutter = memo(function LadderGutter(p: GutterProps) {
           return <rect key={`gap ${row.row}`} x={0} y={row.y} width={3} height={row.height} fill={phaseColour(theme, row.phase)} />;
         }
         const mid = row.y + 17.5;
+        const mark = p.findings.at.get(row.item.index);
         return (
           <g key={row.item.index} opacity={row.item.copy ? 0.62 : 1}>
             <rect x={0} y={row.y} width={3} height={row.height} fill={phaseColour(theme, row.phase)}>
@@ -57,6 +64,18 @@ export const LadderGutter = memo(function LadderGutter(p: GutterProps) {
               {row.item.index + 1}
             </text>
             {columns.legs && <LegTag x={columns.number + 8} y={row.y + 6} leg={row.item.leg} theme={theme} />}
+            {mark && (
+              <g data-testid={`ladder-mark-${row.item.index}`}>
+                <title>{mark.finding.text}</title>
+                <FindingMark
+                  x={columns.number + columns.leg + 16}
+                  y={row.y + 13.5}
+                  text={String(mark.number)}
+                  colour={severityColour(theme, mark.finding.severity)}
+                  theme={theme}
+                />
+              </g>
+            )}
             <text x={timeRight} y={mid} textAnchor="end" fill={p.mode === 'delta' ? deltaColour(theme, row) : theme.text}>
               {timeText(row, p.mode, p.timeZone)}
             </text>

@@ -1,6 +1,6 @@
 import { memo } from 'react';
 import { Layout } from './layout';
-import { fitMono, fitSans } from './measure';
+import { fitMono, fitSans, monoWidth } from './measure';
 import { LadderTheme } from './theme';
 
 const hostSize = 12;
@@ -13,6 +13,8 @@ export function headerHeight(layout: Layout): number {
 /** The columns' heads: a box per host with a cell for each of its ports. */
 export const LadderHeader = memo(function LadderHeader({ layout, theme }: { layout: Layout; theme: LadderTheme }) {
   const height = headerHeight(layout);
+  /** A host with a name shows its addresses where others show their ports. */
+  const aliased = (column: number) => layout.columns[column].host !== layout.columns[column].ip;
   return (
     <svg width={layout.width} height={height} style={{ display: 'block' }} role="group" aria-label="Participants">
       {layout.groups.map((g) => {
@@ -25,12 +27,12 @@ export const LadderHeader = memo(function LadderHeader({ layout, theme }: { layo
               x={(g.left + g.right) / 2}
               y={18.5}
               textAnchor="middle"
-              fontFamily={theme.fontMono}
+              fontFamily={aliased(g.first) ? theme.fontSans : theme.fontMono}
               fontSize={hostSize}
               fontWeight={600}
               fill={theme.text}
             >
-              {fitMono(g.ip, hostSize, width - 8)}
+              {aliased(g.first) ? fitSans(g.host, hostSize, width - 8) : fitMono(g.host, hostSize, width - 8)}
             </text>
             {g.last > g.first && (
               <line x1={left} x2={left + width} y1={24} y2={24} stroke={theme.border} />
@@ -40,10 +42,11 @@ export const LadderHeader = memo(function LadderHeader({ layout, theme }: { layo
       })}
       {layout.columns.map((c, i) => {
         const inner = layout.groups.some((g) => g.first < i && i <= g.last);
-        const ports = portsText(c.ports, layout.columnWidth - 14);
-        const title = [`${c.ip} ${c.ports.map((p) => `:${p}`).join(' ')}`, c.name].filter(Boolean).join('\n');
+        const room = layout.columnWidth - 14;
+        const ports = aliased(i) ? listText(c.addresses, room) : listText(c.ports.filter((p) => p > 0).map((p) => `:${p}`), room);
+        const title = [aliased(i) ? c.host : '', ...c.addresses, c.name].filter(Boolean).join('\n');
         return (
-          <g key={`${c.ip} ${c.key}`} data-testid={`ladder-column-${i}`}>
+          <g key={`${c.host} ${c.key}`} data-testid={`ladder-column-${i}`}>
             <title>{title}</title>
             {inner && (
               <line
@@ -69,13 +72,12 @@ export const LadderHeader = memo(function LadderHeader({ layout, theme }: { layo
 });
 
 /** ":5060", ":5060 :5061", or ":5060 +7" when there is no room for all. */
-function portsText(ports: number[], width: number): string {
-  const known = ports.filter((p) => p > 0).map((p) => `:${p}`);
-  for (let n = known.length; n > 0; n--) {
-    const text = known.slice(0, n).join(' ') + (n < known.length ? ` +${known.length - n}` : '');
-    if (text.length * smallSize * 0.6 <= width) {
+function listText(all: string[], width: number): string {
+  for (let n = all.length; n > 0; n--) {
+    const text = all.slice(0, n).join(' ') + (n < all.length ? ` +${all.length - n}` : '');
+    if (monoWidth(text, smallSize) <= width) {
       return text;
     }
   }
-  return known[0] ?? '';
+  return fitMono(all[0] ?? '', smallSize, width);
 }

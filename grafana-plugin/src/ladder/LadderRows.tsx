@@ -33,7 +33,7 @@ export const LadderRows = memo(function LadderRows(p: RowsProps) {
     <>
       {layout.columns.map((c) => (
         <line
-          key={`${c.ip} ${c.key}`}
+          key={`${c.host} ${c.key}`}
           x1={c.x}
           x2={c.x}
           y1={0}
@@ -73,7 +73,7 @@ function Gap({ row, layout, theme }: { row: Extract<Row, { type: 'gap' }>; layou
   return (
     <g data-testid="ladder-gap">
       {layout.columns.map((c) => (
-        <g key={`${c.ip} ${c.key}`}>
+        <g key={`${c.host} ${c.key}`}>
           <rect x={c.x - 2} y={row.y + 3} width={4} height={row.height - 6} fill={theme.background} />
           <line x1={c.x} x2={c.x} y1={row.y + 4} y2={row.y + row.height - 3} stroke={theme.lifeline} strokeDasharray="1.5 4" strokeWidth={2} />
         </g>
@@ -100,7 +100,7 @@ export function describe(row: MessageRow, layout: Layout): string {
   const { item } = row;
   const from = layout.columns[row.from];
   const to = layout.columns[row.to];
-  const name = (c: typeof from) => (c ? `${c.ip}${c.ports[0] ? `:${c.ports[0]}` : ''}` : 'unknown');
+  const name = (c: typeof from) => (c ? `${c.host}${c.host === c.ip && c.ports[0] ? `:${c.ports[0]}` : ''}` : 'unknown');
   const marks = [item.retransmission && 'retransmission', item.copy && 'copy', item.sdp && 'with SDP', item.parse_error && 'malformed'];
   const path = row.loop ? `at ${name(from)}` : `from ${name(from)} to ${name(to)}`;
   return [`Message ${item.index + 1}: ${labelOf(item)}`, path, ...marks.filter(Boolean)].join(', ');

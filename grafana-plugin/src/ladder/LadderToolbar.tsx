@@ -1,4 +1,4 @@
-import { Flow, legLetter } from './model';
+import { Flow, legLetter, linkText } from './model';
 import { LadderFilter, Layout } from './layout';
 import { chip, Styles } from './styles';
 import { LadderTheme, legColour } from './theme';
@@ -48,7 +48,7 @@ export function LadderToolbar({ flow, layout, view, theme, styles, onChange }: T
     <div style={styles.bar} role="toolbar" aria-label="Ladder view">
       {flow.legs.map((leg, i) => {
         const shown = !filter.hiddenLegs.has(i);
-        const why = leg.linked_by && leg.linked_by !== 'asked' ? `\nlinked by ${leg.linked_by}${leg.link_value && ` = ${leg.link_value}`}` : '';
+        const why = linkText(leg) && `\n${linkText(leg)}`;
         return (
           <button
             key={leg.call_id}

@@ -1,5 +1,7 @@
+import { Marked } from './findings';
+import { severityColour } from './LadderFindings';
 import { MessageRow } from './layout';
-import { Flow, labelOf, legLetter } from './model';
+import { delayText, Flow, labelOf, legLetter } from './model';
 import { toneStyle } from './styles';
 import { LadderTheme, legColour } from './theme';
 import { formatClock, formatDuration, formatOffset } from './time';
@@ -7,6 +9,8 @@ import { formatClock, formatDuration, formatOffset } from './time';
 interface TooltipProps {
   row: MessageRow;
   flow: Flow;
+  /** The finding that the message shows. */
+  found: Marked | undefined;
   theme: LadderTheme;
   timeZone: string;
   /** Pointer, relative to the ladder. */
@@ -19,14 +23,15 @@ interface TooltipProps {
 const boxWidth = 380;
 
 /** What a row is about, beside the pointer. */
-export function LadderTooltip({ row, flow, theme, timeZone, x, y, width, height }: TooltipProps) {
+export function LadderTooltip({ row, flow, found, theme, timeZone, x, y, width, height }: TooltipProps) {
   const { item } = row;
-  const place = (i: number) => flow.participants[i]?.address ?? '?';
+  const place = (i: number, wire?: string) => [flow.participants[i]?.alias, wire || flow.participants[i]?.address || '?'].filter(Boolean).join(' ');
   const name = (i: number) => flow.participants[i]?.name;
   const lines: Array<[string, string]> = [
     ['time', `${formatClock(row.timeUs, timeZone)}  ${formatOffset(row.offsetUs)}`],
     ['after', row.deltaUs === 0 ? '' : formatDuration(row.deltaUs)],
-    ['path', `${place(item.src)} → ${place(item.dst)}`],
+    ['took', delayText(item)],
+    ['path', `${place(item.src, item.src_addr)} → ${place(item.dst, item.dst_addr)}`],
     ['', [name(item.src), name(item.dst)].some(Boolean) ? `${name(item.src) || '–'} → ${name(item.dst) || '–'}` : ''],
     ['CSeq', item.cseq_method ? `${item.cseq} ${item.cseq_method}` : ''],
     ['SDP', item.sdp],
@@ -58,6 +63,11 @@ export function LadderTooltip({ row, flow, theme, timeZone, x, y, width, height 
       <div style={{ fontFamily: theme.fontMono, fontWeight: 600, color: toneStyle(theme, row.tone).colour, overflowWrap: 'anywhere' }}>
         {labelOf(item)}
       </div>
+      {found && (
+        <div style={{ color: severityColour(theme, found.finding.severity), fontSize: 11.5 }}>
+          {found.number} {found.finding.text}
+        </div>
+      )}
       {marks.length > 0 && <div style={{ color: theme.warning }}>{marks.join(', ')}</div>}
       <div style={{ display: 'grid', gridTemplateColumns: 'auto 1fr', gap: '1px 10px', marginTop: 4 }}>
         {lines

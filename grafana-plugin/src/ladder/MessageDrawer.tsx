@@ -1,8 +1,10 @@
 import { CSSProperties, ReactNode, useEffect, useMemo, useState } from 'react';
 import { copyText } from './clipboard';
+import { Marked } from './findings';
+import { severityColour } from './LadderFindings';
 import { MessageRow } from './layout';
 import { MessageDiff, MessageText } from './MessageText';
-import { Flow, labelOf, legLetter } from './model';
+import { delayText, Flow, labelOf, legLetter, linkText } from './model';
 import { comparisonFor } from './related';
 import { Styles, toneStyle } from './styles';
 import { LadderTheme, legColour } from './theme';
@@ -11,6 +13,8 @@ import { formatDateClock, formatDuration, formatOffset } from './time';
 interface DrawerProps {
   flow: Flow;
   row: MessageRow;
+  /** The finding that the message shows. */
+  found: Marked | undefined;
   theme: LadderTheme;
   styles: Styles;
   timeZone: string;
@@ -22,7 +26,7 @@ interface DrawerProps {
 }
 
 /** One message: what it said, where it went, and how it differs from one before it. */
-export function MessageDrawer({ flow, row, theme, styles, timeZone, style, onPrevious, onNext, onSelect, onClose }: DrawerProps) {
+export function MessageDrawer({ flow, row, found, theme, styles, timeZone, style, onPrevious, onNext, onSelect, onClose }: DrawerProps) {
   const { item } = row;
   const [tab, setTab] = useState<'text' | 'diff'>('text');
   const comparison = useMemo(() => comparisonFor(flow.items, item), [flow, item]);
@@ -56,6 +60,11 @@ export function MessageDrawer({ flow, row, theme, styles, timeZone, style, onPre
         <IconButton label="Close message" path="M4 4l8 8M12 4l-8 8" styles={styles} onClick={onClose} />
       </div>
       <div style={{ flex: '1 1 0', minHeight: 0, overflow: 'auto' }}>
+        {found && (
+          <div style={{ margin: '8px 12px 0', color: severityColour(theme, found.finding.severity) }}>
+            {found.number} {found.finding.text}
+          </div>
+        )}
         <Meta flow={flow} row={row} theme={theme} timeZone={timeZone} bytes={bytes} />
         {item.parse_error && (
           <div role="alert" style={{ margin: '0 12px 8px', color: theme.error }}>
@@ -111,20 +120,23 @@ export function MessageDrawer({ flow, row, theme, styles, timeZone, style, onPre
 
 function Meta({ flow, row, theme, timeZone, bytes }: { flow: Flow; row: MessageRow; theme: LadderTheme; timeZone: string; bytes: number }) {
   const { item } = row;
-  const end = (i: number) => {
+  const end = (i: number, wire?: string) => {
     const p = flow.participants[i];
-    return p ? `${p.address}${p.name ? ` (${p.name})` : ''}` : '?';
+    return p ? [p.alias, wire || p.address, p.name && `(${p.name})`].filter(Boolean).join(' ') : '?';
   };
+  const leg = flow.legs[item.leg];
   const facts: Array<[string, ReactNode]> = [
     ['Time', `${formatDateClock(row.timeUs, timeZone)}${timeZone === 'utc' ? ' UTC' : ''}`],
     ['Since', `${formatOffset(row.offsetUs)} from the start${row.deltaUs ? `, ${formatDuration(row.deltaUs)} after the one before` : ''}`],
-    ['From', end(item.src)],
-    ['To', end(item.dst)],
+    ['Took', delayText(item)],
+    ['From', end(item.src, item.src_addr)],
+    ['To', end(item.dst, item.dst_addr)],
     [
       'Leg',
       item.call_id ? (
         <>
           <b style={{ color: legColour(theme, item.leg) }}>{legLetter(item.leg)}</b> {item.call_id}
+          {leg && linkText(leg) && <span style={{ color: theme.textMuted }}> {linkText(leg)}</span>}
         </>
       ) : null,
     ],

@@ -2,7 +2,7 @@
  * From a flow to positions: which columns, which rows, where each arrow starts
  * and ends. Pure, so that any surface can draw it and any test can read it.
  */
-import { Flow, Item, Participant, Tone, toneOf } from './model';
+import { aheadOf, Flow, Item, Participant, Tone, toneOf } from './model';
 import { parseMicros } from './time';
 
 /** What the viewer chose to see. */
@@ -32,9 +32,13 @@ export const defaultFilter: LadderFilter = {
 
 export interface Column {
   key: string;
+  /** What the host is called: its alias, else its IP address. */
+  host: string;
   ip: string;
   /** Ports met in this column, in order of appearance. */
   ports: number[];
+  /** Every address that it stands for. */
+  addresses: string[];
   /** What the participant called itself. */
   name: string;
   /** Centre of the lifeline. */
@@ -45,7 +49,7 @@ export interface Column {
 
 /** Neighbouring columns of one host. */
 export interface HostGroup {
-  ip: string;
+  host: string;
   first: number;
   last: number;
   left: number;
@@ -197,22 +201,25 @@ function placeColumns(participants: Participant[], items: Item[], mergePorts: bo
   const sipColumns = new Map<string, number>();
   for (const p of used) {
     if (signalling.has(p)) {
-      sipColumns.set(participants[p].ip, (sipColumns.get(participants[p].ip) ?? 0) + 1);
+      const host = hostOf(participants[p]);
+      sipColumns.set(host, (sipColumns.get(host) ?? 0) + 1);
     }
   }
   const keyOf = (p: number) => {
-    const { ip, address } = participants[p];
-    return mergePorts || (sipColumns.get(ip) ?? 0) <= 1 ? `host ${ip}` : address;
+    const host = hostOf(participants[p]);
+    return mergePorts || (sipColumns.get(host) ?? 0) <= 1 ? `host ${host}` : participants[p].address;
   };
 
   const hosts = new Map<string, Map<string, Column>>();
   for (const p of used) {
     const part = participants[p];
-    const host = hosts.get(part.ip) ?? new Map<string, Column>();
-    hosts.set(part.ip, host);
+    const called = hostOf(part);
+    const host = hosts.get(called) ?? new Map<string, Column>();
+    hosts.set(called, host);
     const key = keyOf(p);
-    const column = host.get(key) ?? { key, ip: part.ip, ports: [], name: '', x: 0, mediaOnly: true };
+    const column = host.get(key) ?? { key, host: called, ip: part.ip, ports: [], addresses: [], name: '', x: 0, mediaOnly: true };
     host.set(key, column);
+    column.addresses.push(...(part.addresses ?? [part.address]).filter((a) => !column.addresses.includes(a)));
     if (!column.ports.includes(part.port)) {
       // A signalling port is what people know a host by: it comes first.
       if (signalling.has(p) && column.mediaOnly) {
@@ -226,20 +233,23 @@ function placeColumns(participants: Participant[], items: Item[], mergePorts: bo
   }
 
   const columns = [...hosts.values()].flatMap((host) => [...host.values()]);
-  const index = new Map(columns.map((c, i) => [`${c.ip} ${c.key}`, i]));
-  const columnOf = (p: number) => (participants[p] ? (index.get(`${participants[p].ip} ${keyOf(p)}`) ?? -1) : -1);
+  const index = new Map(columns.map((c, i) => [`${c.host} ${c.key}`, i]));
+  const columnOf = (p: number) => (participants[p] ? (index.get(`${hostOf(participants[p])} ${keyOf(p)}`) ?? -1) : -1);
   return { columns, columnOf };
 }
+
+/** Where a participant's column stands: with those of its name, else of its address. */
+const hostOf = (p: Participant) => p.alias || p.ip;
 
 function hostGroups(columns: Column[], columnWidth: number): HostGroup[] {
   const groups: HostGroup[] = [];
   columns.forEach((c, i) => {
     const last = groups[groups.length - 1];
-    if (last && last.ip === c.ip) {
+    if (last && last.host === c.host) {
       last.last = i;
       last.right = c.x + columnWidth / 2;
     } else {
-      groups.push({ ip: c.ip, first: i, last: i, left: c.x - columnWidth / 2, right: c.x + columnWidth / 2 });
+      groups.push({ host: c.host, first: i, last: i, left: c.x - columnWidth / 2, right: c.x + columnWidth / 2 });
     }
   });
   return groups;
@@ -256,13 +266,16 @@ function placeRows(
   const rows: Row[] = [];
   const messages: MessageRow[] = [];
   const phaseAt = phases(flow);
+  const ahead = aheadOf(flow);
   const start = flow.items.length > 0 ? parseMicros(flow.items[0].time) : 0;
   let y = 0;
   let previous: number | null = null;
   for (const item of items) {
     const parsed = parseMicros(item.time);
     const timeUs = Number.isNaN(parsed) ? start + item.offset_us : parsed;
-    const deltaUs = previous === null ? 0 : timeUs - previous;
+    // Times are those of the agents; lengths of time are by one clock.
+    const at = timeUs - ahead(item);
+    const deltaUs = previous === null ? 0 : at - previous;
     if (previous !== null && filter.gapSeconds > 0 && deltaUs >= filter.gapSeconds * 1e6) {
       rows.push({ type: 'gap', row: rows.length, y, height: size.gapHeight, gapUs: deltaUs, phase: phaseAt(previous) });
       y += size.gapHeight;
@@ -289,7 +302,7 @@ function placeRows(
     rows.push(message);
     messages.push(message);
     y += size.rowHeight;
-    previous = timeUs;
+    previous = at;
   }
   return { rows, messages, height: y };
 }

@@ -4,6 +4,8 @@
  * JavaScript Date stops at milliseconds.
  */
 
+import { formatDuration } from './time';
+
 export type ItemKind = 'sip' | 'media' | 'event';
 
 export type Outcome = 'answered' | 'failed' | 'cancelled' | 'unanswered' | 'in_progress';
@@ -52,7 +54,7 @@ export interface Leg {
   link_value: string;
 }
 
-/** One address that sent or received. */
+/** One address that sent or received, or several that have one name. */
 export interface Participant {
   /** ip:port, [v6]:port */
   address: string;
@@ -60,6 +62,33 @@ export interface Participant {
   port: number;
   /** What it called itself in User-Agent or Server, "" when unknown. */
   name: string;
+  /** What the settings call it, "" when they do not. */
+  alias?: string;
+  /** All addresses that it stands for. */
+  addresses?: string[] | null;
+}
+
+export type Severity = 'error' | 'warning' | 'info';
+
+/** Something that an engineer would point out; see docs/findings.md. */
+export interface Finding {
+  code: string;
+  severity: Severity;
+  /** A sentence. */
+  text: string;
+  /** The messages that show it: indexes in Flow.items. */
+  items: number[];
+  /** The hop that it is about: indexes in Flow.participants, -1 for none. */
+  client: number;
+  server: number;
+}
+
+/** A capture agent whose clock is off. */
+export interface Clock {
+  node: string;
+  capture_id: number;
+  /** By how much it is ahead of the clock that the flow goes by. */
+  ahead_us: number;
 }
 
 /** One row of the ladder. */
@@ -96,6 +125,13 @@ export interface Item {
   transport: string;
   node: string;
   capture_id?: number;
+  /** The addresses on the wire, where they are not those of the participants. */
+  src_addr?: string;
+  dst_addr?: string;
+  /** How long the sender held what it passed on here. */
+  relay_us?: number | null;
+  /** How long after its request on this hop a response came. */
+  response_us?: number | null;
   raw: string;
 }
 
@@ -103,7 +139,11 @@ export interface Flow {
   call: Call;
   legs: Leg[];
   participants: Participant[];
+  /** In order by one clock, causes before effects. */
   items: Item[];
+  /** How the call ended, and what is remarkable about it; what matters most first. */
+  findings?: Finding[] | null;
+  clocks?: Clock[] | null;
   /** Which limit cut the flow, "" when it is whole. */
   truncated: string;
 }
@@ -133,6 +173,42 @@ export function toneOf(item: Pick<Item, 'kind' | 'status'>): Tone {
     return 'redirect';
   }
   return s === 401 || s === 407 ? 'challenge' : 'failure';
+}
+
+/** What a participant is known by: its alias, else its address. */
+export function partyName(p: Participant | undefined): string {
+  return p ? p.alias || p.address : '?';
+}
+
+/** By how much an item's time is ahead of the clock that the flow goes by, in microseconds. */
+export function aheadOf(flow: Flow): (item: Item) => number {
+  const clocks = flow.clocks ?? [];
+  return clocks.length === 0
+    ? () => 0
+    : (item) => clocks.find((c) => c.node === item.node && c.capture_id === (item.capture_id ?? 0))?.ahead_us ?? 0;
+}
+
+/** What an item says of the time that its sender took; "" where it says nothing. */
+export function delayText(item: Item): string {
+  return [
+    item.relay_us != null && `${formatDuration(item.relay_us)} to pass it on`,
+    item.response_us != null && `${formatDuration(item.response_us)} after the request on this hop`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** Why a leg belongs to the call, "" for the one asked for. */
+export function linkText(leg: Leg): string {
+  switch (leg.linked_by) {
+    case '':
+    case 'asked':
+      return '';
+    case 'likeness':
+      return 'found by likeness: no id leads to it';
+    default:
+      return `linked by ${leg.linked_by}${leg.link_value && ` = ${leg.link_value}`}`;
+  }
 }
 
 /** Splits "ip:port" and "[v6]:port"; an address without a port has port 0. */

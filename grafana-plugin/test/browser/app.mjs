@@ -95,7 +95,7 @@ export default function appChecks({ page, server, check }) {
     await open(`/a/heplake-app/calls/call/${callId}?from=now-6h&to=now`);
     await page.getByRole('tab', { name: 'Media quality' }).click();
     await page.getByTestId('quality-cards').waitFor();
-    assert.equal(await page.getByRole('table', { name: 'Streams' }).locator('tbody tr').count(), 2);
+    assert.equal(await page.getByRole('table', { name: 'Streams' }).locator('tbody tr').count(), 7);
     await shoot(page, 'app-quality-dark-1600');
     await open(`/a/heplake-app/calls/call/${encodeURIComponent(twoLegs)}/quality?from=now-6h&to=now`, 'light');
     await page.getByText("Nobody reported on this call's media").waitFor();

@@ -62,7 +62,7 @@ export default function datasourceChecks({ page, server, check }) {
   });
 
   check('config editor: settings, secrets and a wrong address', async () => {
-    await page.setViewportSize({ width: 1000, height: 720 });
+    await page.setViewportSize({ width: 1000, height: 860 });
     await page.evaluate(() => window.host.configEditor({ jsonData: {}, secureJsonFields: { password: true }, secureJsonData: {} }, 'light'));
     await page.locator('#heplake-url').fill('clickhouse:8123');
     await page.getByText('An address like http://clickhouse:8123').waitFor();
@@ -73,6 +73,10 @@ export default function datasourceChecks({ page, server, check }) {
     const options = () => page.evaluate(() => window.options);
     assert.deepEqual((await options()).jsonData, { url: 'http://clickhouse:8123', database: 'heplake', user: 'grafana' });
     assert.deepEqual((await options()).secureJsonData, { token: 't0ken' });
+    await page.locator('#heplake-aliases').fill('10.0.0.1=SBC Berlin\nsbc=PBX');
+    await page.getByText('“sbc” is no address, no address:port and no network').waitFor();
+    await page.locator('#heplake-aliases').fill('10.0.0.1=SBC Berlin\n10.9.0.0/16=Carrier\n');
+    assert.deepEqual((await options()).jsonData.aliases, ['10.0.0.1=SBC Berlin', '10.9.0.0/16=Carrier']);
     await shoot(page, 'config-light-1000');
     await page.getByRole('button', { name: 'Reset' }).click();
     assert.equal((await options()).secureJsonFields.password, false);

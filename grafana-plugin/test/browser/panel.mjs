@@ -52,6 +52,61 @@ export default function panelChecks({ page, check }) {
     assert.equal(await page.getByText('COPY', { exact: true }).count(), 7);
   });
 
+  check('panel: why it failed, with the messages that show it', async () => {
+    const flow = await drawFlow('unreachable', { height: 620 });
+    const text = await page.getByTestId('ladder-finding-0').innerText();
+    assert.equal(text, flow.findings[0].text);
+    assert.match(text, /^Nobody responded: 127\.0\.0\.1:5060 sent the INVITE to 127\.0\.0\.1:5089 3 times/);
+    assert.equal(await page.getByTestId('ladder-finding-1').count(), 0, 'what explains is shown when asked for');
+    await page.getByRole('button', { name: '1 more that explains' }).click();
+    await page.getByTestId('ladder-finding-1').waitFor();
+    for (const item of flow.findings[0].items) {
+      assert.equal((await page.getByTestId(`ladder-mark-${item}`).textContent()).replace(flow.findings[0].text, ''), '1');
+    }
+    await page.getByTestId('ladder-finding-0').click();
+    assert.equal(await page.locator('[data-testid^="ladder-shows-"]').count(), flow.findings[0].items.length);
+    await shoot(page, 'ladder-findings-dark-1600');
+    await page.getByTestId('ladder-finding-0').click();
+    assert.equal(await page.locator('[data-testid^="ladder-shows-"]').count(), 0);
+    await page.getByRole('button', { name: 'Open message 6' }).click();
+    assert.match(await page.getByTestId('ladder-drawer').innerText(), /408 Request Timeout[\s\S]*1 Nobody responded/);
+    await shoot(page, 'ladder-findings-drawer-dark-1600');
+    await drawFlow('unreachable', { height: 620, options: { showFindings: false } });
+    assert.equal(await page.getByTestId('ladder-findings').count(), 0);
+    assert.equal(await page.locator('[data-testid^="ladder-mark-"]').count(), 0);
+  });
+
+  check('panel: a finding brings its message into sight, whatever is hidden', async () => {
+    await drawFlow('retransmissions', { mode: 'light', width: 900, height: 460 });
+    await page.getByTestId('ladder-leg-0').click();
+    assert.equal(await messages(page).count(), 0);
+    await page.getByTestId('ladder-finding-2').click();
+    await message(page, 17).waitFor();
+    const box = await page.getByTestId('ladder-scroll').boundingBox();
+    const row = await message(page, 17).boundingBox();
+    assert.ok(row.y >= box.y && row.y + row.height <= box.y + box.height + 1, 'in sight');
+    await shoot(page, 'ladder-findings-light-900');
+  });
+
+  check('panel: aliases stand at the head of their column', async () => {
+    await drawFlow('aliases', { height: 800 });
+    assert.equal(await page.locator('[data-testid^="ladder-column-"]').count(), 3);
+    await page.getByText('SBC Berlin', { exact: true }).waitFor();
+    await page.getByText('127.0.0.1:5060 127.0.0.1:5062', { exact: true }).waitFor();
+    assert.match(await message(page, 0).getAttribute('aria-label'), /from Softphone to SBC Berlin/);
+    await message(page, 2).hover();
+    await page.getByTestId('ladder-tooltip').waitFor();
+    assert.match(await page.getByTestId('ladder-tooltip').innerText(), /took\s+1\.4 ms to pass it on\s+path\s+SBC Berlin 127\.0\.0\.1:5060 → SBC Berlin 127\.0\.0\.1:5062/);
+    await shoot(page, 'ladder-aliases-dark-1600');
+  });
+
+  check('panel: logs and quality reports stand among the messages', async () => {
+    const flow = await drawFlow('logs', { mode: 'light', height: 700 });
+    assert.ok(flow.items.some((i) => i.kind === 'event') && flow.items.some((i) => i.kind === 'media'));
+    assert.equal(await messages(page).count(), flow.items.length);
+    await shoot(page, 'ladder-logs-light-1600');
+  });
+
   check('panel: a click opens the message as it was on the wire, arrows lead through the call', async () => {
     const flow = await drawFlow('two-legs', { mode: 'light' });
     await message(page, 6).click();
@@ -163,7 +218,7 @@ export default function panelChecks({ page, check }) {
     await message(page, 9).click();
     assert.match(await page.getByTestId('ladder-raw').innerText(), /^\{\n {2}"/, 'JSON laid out');
     await shoot(page, 'ladder-rtcp-dark-1600');
-    await page.getByRole('button', { name: 'Media 5' }).click();
+    await page.getByRole('button', { name: 'Media 9' }).click();
     assert.equal(await messages(page).count(), 13);
     assert.equal(await page.locator('[data-testid^="ladder-column-"]').count(), 3);
   });

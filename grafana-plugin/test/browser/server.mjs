@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { callsFrame, flowFrame, qualityFrame } from '../wire.mjs';
+import { callsFrame, flowFrame } from '../wire.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, '..', '..');
@@ -106,7 +106,7 @@ export async function serve() {
   return { url: `http://127.0.0.1:${server.address().port}`, queries, missing, close: () => server.close() };
 }
 
-const flows = ['two-legs', 'rtcp', 'cancelled', 'busy', 'retransmissions', 'hold', 'ipv6', 'register'];
+const flows = ['two-legs', 'rtcp', 'cancelled', 'busy', 'unreachable', 'retransmissions', 'hold', 'logs', 'ipv6', 'register'];
 
 /** What the backend would answer, from the fixtures. */
 function answer(q) {
@@ -120,7 +120,7 @@ function answer(q) {
   }
   if (q.queryType === 'quality') {
     const rtcp = fixture('rtcp');
-    return { status: 200, frames: rtcp.legs[0].call_id === q.callId ? [qualityFrame(rtcp)] : [] };
+    return { status: 200, frames: rtcp.legs[0].call_id === q.callId ? [fixture('rtcp.frame')] : [] };
   }
   const flow = flows.map(fixture).find((f) => f.legs.some((l) => l.call_id === q.callId));
   if (q.queryType === 'flow' && flow) {

@@ -5,6 +5,7 @@ import { callRows } from '../../src/app/calls';
 import { buildFilter, emptySearch, isExpression, statusProblem, textFilter } from '../../src/app/filter';
 import { callIdOf, callPath, withKept } from '../../src/app/paths';
 import { figures, streamsOf } from '../../src/app/quality';
+import { aliasProblem, parseAliases } from '../../src/datasource/aliases';
 import { quoteForFilter, quoteForSQL } from '../../src/datasource/variables';
 
 test('the form becomes one filter', () => {
@@ -102,4 +103,23 @@ test('reports become streams, unknown figures stay unknown', () => {
   assert.deepEqual(figures(a.reports, (r) => r.mos, 'min'), { mean: (4.3 + 4.1) / 2, worst: 4.1 });
   assert.deepEqual(figures(a.reports, (r) => r.rttMs, 'max'), { mean: 20, worst: 20 });
   assert.deepEqual(figures(b.reports, (r) => r.mos, 'min'), { mean: null, worst: null });
+});
+
+test('aliases are one a line, and what is wrong with them is said', () => {
+  const good = ['10.0.0.1=SBC Berlin', '10.0.0.2:5060 = PBX', '10.0.0.0/8=Carrier', '2001:db8::1=a', '[2001:db8::1]:5061=b', '2001:db8::/32=c=d', '::1=e'];
+  assert.deepEqual(parseAliases(` ${good.join(' \n\n ')}\n`), good);
+  assert.equal(aliasProblem(good), null);
+  for (const [bad, said] of [
+    ['10.0.0.1', 'is not address=name'],
+    ['10.0.0.1= ', 'is not address=name'],
+    ['sbc.example=x', 'no network'],
+    ['10.0.0.256=x', 'no network'],
+    ['10.0.0.0/33=x', 'no network'],
+    ['10.0.0.1:70000=x', 'no network'],
+    ['2001::db8::1=x', 'no network'],
+    ['2001:db8::/129=x', 'no network'],
+  ]) {
+    assert.match(aliasProblem([bad]) ?? '', new RegExp(said), bad);
+  }
+  assert.match(aliasProblem(['10.0.0.1=a', '10.0.0.1=b']) ?? '', /two names/);
 });

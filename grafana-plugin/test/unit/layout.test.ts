@@ -45,7 +45,7 @@ test('ports of one host stand together under one head', () => {
   flow.participants = flow.participants.map((p, i) => ({ ...p, ip: ips[i], address: `${ips[i]}:${p.port}` }));
   const moved = draw(flow);
   assert.deepEqual(moved.columns.map((c) => `${c.ip}:${c.ports[0]}`), ['10.0.0.1:5070', '10.0.0.1:5080', '10.0.0.9:5060']);
-  assert.deepEqual(moved.groups.map((g) => [g.ip, g.first, g.last]), [['10.0.0.1', 0, 1], ['10.0.0.9', 2, 2]]);
+  assert.deepEqual(moved.groups.map((g) => [g.host, g.first, g.last]), [['10.0.0.1', 0, 1], ['10.0.0.9', 2, 2]]);
 });
 
 test('media ports join their host where it signals from one port', () => {
@@ -57,6 +57,15 @@ test('media ports join their host where it signals from one port', () => {
   assert.deepEqual(l.columns.map((c) => c.ports[0]), [5171, 5060, 5175]);
   assert.ok(l.columns.every((c) => !c.mediaOnly));
   assert.ok(l.messages.filter((m) => m.item.kind === 'media').every((m) => !m.loop));
+});
+
+test('addresses of one name are one column, under that name', () => {
+  const flow = fixture('aliases');
+  const l = draw(flow);
+  assert.deepEqual(l.columns.map((c) => c.host), ['Softphone', 'SBC Berlin', 'Carrier']);
+  assert.deepEqual(l.columns[1].addresses, ['127.0.0.1:5060', '127.0.0.1:5062']);
+  assert.equal(l.messages.filter((m) => m.loop).length, flow.items.filter((i) => i.src === i.dst).length);
+  assert.deepEqual(l.groups.map((g) => g.host), ['Softphone', 'SBC Berlin', 'Carrier']);
 });
 
 test('merging ports gives one column a host, and messages within it are loops', () => {
@@ -79,7 +88,7 @@ test('silence gets a row of its own that says how long it was', () => {
 test('filters hide what they name, and the columns that only it used', () => {
   const rtcp = fixture('rtcp');
   const quiet = draw(rtcp, { showMedia: false });
-  assert.equal(quiet.hidden, 5);
+  assert.equal(quiet.hidden, rtcp.items.filter((i) => i.kind === 'media').length);
   assert.equal(quiet.columns.length, 3);
   const two = fixture('two-legs');
   assert.equal(draw(two, { hideCopies: true }).messages.length, two.items.length - 7);
