@@ -126,6 +126,11 @@ type Options struct {
 	// LinkHeaders are the headers, as named in sip.headers, whose equal values tie
 	// legs together, besides those that always do; DefaultLinkHeaders when nil.
 	LinkHeaders []string
+	// Cluster spreads the tables over several nodes.
+	Cluster Cluster
+
+	// local has queries name a node's own tables.
+	local bool
 }
 
 // DatabaseName is the database the options name.
@@ -148,10 +153,11 @@ func (o Options) TTLDaysOf(t *Table) int {
 	return t.TTLDays
 }
 
-// CreateSQL is the statement that creates the table.
+// CreateSQL is the statement that creates the table: in a cluster the one that
+// has a node's rows (see Distributed for the other).
 func (t *Table) CreateSQL(o Options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS `%s`.`%s`\n(\n", o.DatabaseName(), t.Name)
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s\n(\n", o.Target(o.LocalName(t.Name)))
 	for _, c := range t.Columns {
 		fmt.Fprintf(&b, "    %s,\n", c.Definition())
 	}
@@ -163,12 +169,12 @@ func (t *Table) CreateSQL(o Options) string {
 	s := strings.TrimSuffix(b.String(), ",\n")
 	b.Reset()
 	b.WriteString(s)
-	fmt.Fprintf(&b, "\n)\nENGINE = %s\nPARTITION BY %s\nORDER BY %s\n", t.EngineSQL(), t.PartitionBy, t.OrderBy)
+	fmt.Fprintf(&b, "\n)\nENGINE = %s\nPARTITION BY %s\nORDER BY %s\n", o.EngineOf(t), t.PartitionBy, t.OrderBy)
 	if days := o.TTLDaysOf(t); days > 0 {
 		fmt.Fprintf(&b, "TTL %s\n", t.TTL(days))
 	}
 	b.WriteString("SETTINGS ")
-	for _, set := range t.Settings() {
+	for _, set := range o.SettingsOf(t) {
 		fmt.Fprintf(&b, "%s = %s, ", set.Name, set.Value)
 	}
 	fmt.Fprintf(&b, "%s\nCOMMENT %s", QuerySettings, Quote(t.Doc))

@@ -198,6 +198,7 @@ func (r *Rollup) Tables() []*Table {
 			OrderBy:     "(dim, tenant, bucket, value)",
 			TTLFrom:     "bucket",
 			TTLDays:     res.days,
+			ShardBy:     "cityHash64(dim, tenant, value)",
 		})
 	}
 	return out
@@ -299,6 +300,7 @@ var Messages1m = Table{
 	OrderBy:     "(tenant, bucket, node, cseq_method, status)",
 	TTLFrom:     "bucket",
 	TTLDays:     730,
+	ShardBy:     "cityHash64(tenant, bucket, node)",
 }
 
 // MessagesFeed counts messages.

@@ -123,6 +123,7 @@ var AssemblerState = Table{
 		{Name: "holder", Kind: Text, Doc: "The process that works."},
 		{Name: "done", Type: utc, Doc: "Legs touched before this are in call_rows."},
 	},
+	ShardBy:     "0",
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(time, holder)",
 	TTLDays:     2,
@@ -140,26 +141,31 @@ type Feed struct {
 	adds bool
 }
 
-// Query is the feed's SELECT, with the tables qualified by their database.
-func (f *Feed) Query(o Options) string { return f.query(o) }
+// Query is the feed's SELECT, with the tables qualified by their database: those
+// of the node.
+func (f *Feed) Query(o Options) string { return f.query(o.onNode()) }
 
 // BackfillSQL feeds what was stored on a day (such as 2026-11-21) before the feed
-// was made, which was at the time before. Doing so again does no harm.
+// was made, which was at the time before. Doing so again does no harm. Where
+// ClickHouse carries statements to all nodes, which it does not with this one, it
+// feeds what all nodes have, else what the node has.
 func (f *Feed) BackfillSQL(o Options, day string, before time.Time) string {
+	if !o.Cluster.OnCluster {
+		o = o.onNode()
+	}
 	source := "(SELECT * FROM " + o.table(f.From) + " WHERE toDate(time) = " + Quote(day)
 	if f.adds {
 		limit := fmt.Sprintf("toStartOfMinute(toDateTime(%d, 'UTC'))", before.Unix())
 		source += " AND time < " + limit + " AND (SELECT count() FROM " + o.table(f.To) + " WHERE toDate(bucket) = " + Quote(day) + " AND bucket < " + limit + ") = 0"
 	}
 	names := f.columns
-	return "INSERT INTO " + o.table(f.To) + " (" + names + ")\n" + strings.Replace(f.Query(o), "FROM "+o.table(f.From), "FROM "+source+")", 1) +
-		"\nSETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 0"
+	return "INSERT INTO " + o.table(f.To) + " (" + names + ")\n" + strings.Replace(f.query(o), "FROM "+o.table(f.From), "FROM "+source+")", 1) +
+		"\nSETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 0, " + DistributedSettings
 }
 
 // CreateSQL is the statement that creates the feed.
 func (f *Feed) CreateSQL(o Options) string {
-	db := o.DatabaseName()
-	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS `%s`.`%s` TO `%s`.`%s` AS\n%s\nCOMMENT %s", db, f.Name, db, f.To, f.Query(o), Quote(f.Doc))
+	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS %s TO %s AS\n%s\nCOMMENT %s", o.Target(f.Name), o.onNode().table(f.To), f.Query(o), Quote(f.Doc))
 }
 
 // Feeds lists the materialized views.
@@ -314,4 +320,9 @@ GROUP BY slot, tenant, call_id`
 }
 
 // table is a table's name as it stands in SQL.
-func (o Options) table(name string) string { return "`" + o.DatabaseName() + "`.`" + name + "`" }
+func (o Options) table(name string) string {
+	if o.local {
+		name = o.LocalName(name)
+	}
+	return "`" + o.DatabaseName() + "`.`" + name + "`"
+}

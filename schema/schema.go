@@ -81,6 +81,10 @@ type Table struct {
 	TTLLike string
 	// Granularity is the number of rows of a granule; 2048 when 0.
 	Granularity int
+	// ShardBy is the expression, a number, by which a cluster's shards share the
+	// rows; see ShardKey when empty. Where the engine puts rows of one sorting key
+	// together it must follow from that key.
+	ShardBy string
 }
 
 // Column returns the named column.

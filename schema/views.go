@@ -18,12 +18,14 @@ type View struct {
 	query func(o Options) string
 }
 
-// Query is the view's SELECT, with the tables qualified by their database.
-func (v *View) Query(o Options) string { return v.query(o) }
+// Query is the view's SELECT, with the tables qualified by their database: those
+// of the node, so that each row of the view must be made of rows of one shard.
+func (v *View) Query(o Options) string { return v.query(o.onNode()) }
 
-// CreateSQL is the statement that creates or replaces the view.
+// CreateSQL is the statement that creates or replaces the view: in a cluster the
+// one that has a node's rows.
 func (v *View) CreateSQL(o Options) string {
-	return fmt.Sprintf("CREATE OR REPLACE VIEW `%s`.`%s`\n(\n    %s\n)\nAS\n%s\nCOMMENT %s", o.DatabaseName(), v.Name, v.ColumnsSQL(), v.Query(o), Quote(v.Doc))
+	return fmt.Sprintf("CREATE OR REPLACE VIEW %s\n(\n    %s\n)\nAS\n%s\nCOMMENT %s", o.Target(o.LocalName(v.Name)), v.ColumnsSQL(), v.Query(o), Quote(v.Doc))
 }
 
 // ColumnsSQL lists the view's columns as CREATE VIEW takes them: their types are

@@ -10,8 +10,10 @@ import (
 
 // table is a table or view as ClickHouse has it.
 type table struct {
-	engine  string
-	comment string
+	engine string
+	// engineSQL is the engine with its parameters.
+	engineSQL string
+	comment   string
 	// partitionKey and sortingKey have no outer parentheses.
 	partitionKey, sortingKey string
 	// ttl is "" when rows stay for ever.
@@ -43,46 +45,65 @@ func (t *table) column(name string) (column, bool) {
 	return column{}, false
 }
 
-// state is a database as ClickHouse has it.
+// state is a database as ClickHouse has it on one node.
 type state struct {
+	// node is the node's address in a cluster, "" of the node that answers.
+	node   string
 	exists bool
 	tables map[string]*table
 }
 
-// readState reads the database's state from the system tables.
+// readState reads the database's state from the system tables of the node that
+// answers.
 func readState(ctx context.Context, db DB, database string) (state, error) {
-	s := state{tables: map[string]*table{}}
-	lit := schema.Quote(database)
-	err := each(ctx, db, "SELECT name FROM system.databases WHERE name = "+lit, func(scan scanFunc) error {
-		s.exists = true
-		var name string
-		return scan(&name)
-	})
-	if err != nil || !s.exists {
-		return s, err
+	states, err := readStates(ctx, db, database, oneNode())
+	if err != nil {
+		return state{}, err
 	}
-	err = each(ctx, db, "SELECT name, engine, engine_full, comment, partition_key, sorting_key, as_select FROM system.tables WHERE database = "+lit,
+	return *states[0], nil
+}
+
+// readStates reads the database's state on each of the nodes.
+func readStates(ctx context.Context, db DB, database string, n nodes) ([]*state, error) {
+	states := make([]*state, len(n.names))
+	for i, name := range n.names {
+		states[i] = &state{node: name, tables: map[string]*table{}}
+	}
+	lit := schema.Quote(database)
+	err := each(ctx, db, "SELECT "+n.place+" FROM "+n.system("databases")+" WHERE name = "+lit+n.settings, func(scan scanFunc) error {
+		s, err := n.state(states, scan)
+		if s != nil {
+			s.exists = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, db, "SELECT "+n.place+", name, engine, engine_full, comment, partition_key, sorting_key, as_select FROM "+n.system("tables")+" WHERE database = "+lit+n.settings,
 		func(scan scanFunc) error {
 			var name, full string
 			t := &table{indexes: map[string]index{}}
-			if err := scan(&name, &t.engine, &full, &t.comment, &t.partitionKey, &t.sortingKey, &t.asSelect); err != nil {
+			s, err := n.state(states, scan, &name, &t.engine, &full, &t.comment, &t.partitionKey, &t.sortingKey, &t.asSelect)
+			if err != nil || s == nil {
 				return err
 			}
 			clauses := splitEngine(full)
-			t.ttl, t.settings = clauses["TTL"], splitSettings(clauses["SETTINGS"])
+			t.engineSQL, t.ttl, t.settings = clauses[""], clauses["TTL"], splitSettings(clauses["SETTINGS"])
 			s.tables[name] = t
 			return nil
 		})
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	err = each(ctx, db, `SELECT table, name, type, compression_codec, comment,
+	err = each(ctx, db, "SELECT "+n.place+`, table, name, type, compression_codec, comment,
 	is_in_partition_key OR is_in_sorting_key OR is_in_primary_key
-FROM system.columns WHERE database = `+lit+` ORDER BY table, position`,
+FROM `+n.system("columns")+` WHERE database = `+lit+` ORDER BY table, position`+n.settings,
 		func(scan scanFunc) error {
 			var in string
 			var c column
-			if err := scan(&in, &c.name, &c.typ, &c.codec, &c.comment, &c.key); err != nil {
+			s, err := n.state(states, scan, &in, &c.name, &c.typ, &c.codec, &c.comment, &c.key)
+			if err != nil || s == nil {
 				return err
 			}
 			if t := s.tables[in]; t != nil {
@@ -91,13 +112,14 @@ FROM system.columns WHERE database = `+lit+` ORDER BY table, position`,
 			return nil
 		})
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	err = each(ctx, db, "SELECT table, name, type_full, expr, granularity FROM system.data_skipping_indices WHERE database = "+lit,
+	err = each(ctx, db, "SELECT "+n.place+", table, name, type_full, expr, granularity FROM "+n.system("data_skipping_indices")+" WHERE database = "+lit+n.settings,
 		func(scan scanFunc) error {
 			var in, name string
 			var i index
-			if err := scan(&in, &name, &i.typ, &i.expr, &i.granularity); err != nil {
+			s, err := n.state(states, scan, &in, &name, &i.typ, &i.expr, &i.granularity)
+			if err != nil || s == nil {
 				return err
 			}
 			if t := s.tables[in]; t != nil {
@@ -105,7 +127,7 @@ FROM system.columns WHERE database = `+lit+` ORDER BY table, position`,
 			}
 			return nil
 		})
-	return s, err
+	return states, err
 }
 
 // record is the newest row of the meta table.
@@ -116,11 +138,11 @@ type record struct {
 	done bool
 }
 
-// readRecord returns the newest record; the zero record when there is none.
-func readRecord(ctx context.Context, db DB, database string) (record, error) {
+// readRecord returns the newest record in the named table; the zero record when
+// there is none.
+func readRecord(ctx context.Context, db DB, name, settings string) (record, error) {
 	var r record
-	err := each(ctx, db, fmt.Sprintf("SELECT schema_version, schema_hash, binary_version, done FROM %s ORDER BY schema_version DESC, time DESC, done DESC LIMIT 1",
-		qualified(database, metaTable)),
+	err := each(ctx, db, fmt.Sprintf("SELECT schema_version, schema_hash, binary_version, done FROM %s ORDER BY schema_version DESC, time DESC, done DESC LIMIT 1%s", name, settings),
 		func(scan scanFunc) error { return scan(&r.version, &r.hash, &r.binary, &r.done) })
 	return r, err
 }

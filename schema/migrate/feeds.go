@@ -9,31 +9,41 @@ import (
 
 // planFeeds plans the materialized views that are missing or read otherwise. A
 // query is changed in place, so that no block passes by unfed meanwhile.
-func (p *planner) planFeeds() error {
-	var fresh []*schema.Feed
+func (p *planner) planFeeds() (fresh []*schema.Feed, err error) {
+	err = p.eachNode(func() error {
+		fresh, err = p.nodeFeeds(fresh)
+		return err
+	})
+	if p.interrupted {
+		fresh = schema.Feeds() // some days may have been missed
+	}
+	return fresh, err
+}
+
+// nodeFeeds adds to fresh the feeds that are new to the node.
+func (p *planner) nodeFeeds(fresh []*schema.Feed) ([]*schema.Feed, error) {
 	for _, f := range schema.Feeds() {
 		have := p.actual.tables[f.Name]
 		if have == nil {
 			p.steps.add("feed "+f.Name+": "+f.Doc, "%s", f.CreateSQL(p.opt))
-			fresh = append(fresh, f)
+			if !slices.Contains(fresh, f) {
+				fresh = append(fresh, f)
+			}
 			continue
 		}
 		if have.engine != "MaterializedView" {
-			p.conflicts = append(p.conflicts, &ConflictError{Database: p.database, Table: f.Name, What: "engine", Actual: have.engine, Desired: "MaterializedView"})
+			p.conflicts = append(p.conflicts, &ConflictError{Node: p.actual.node, Database: p.database, Table: f.Name, What: "engine", Actual: have.engine, Desired: "MaterializedView"})
 			continue
 		}
 		want, err := normalise(p.ctx, p.db, []string{f.Query(p.opt)})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if want[0] != have.asSelect {
-			p.steps.add("feed "+f.Name+": its query changed", "ALTER TABLE %s MODIFY QUERY %s", p.name(f.Name), f.Query(p.opt))
+			p.steps.add("feed "+f.Name+": its query changed", "ALTER TABLE %s MODIFY QUERY %s", p.opt.Target(f.Name), f.Query(p.opt))
 		}
 	}
-	if p.interrupted {
-		fresh = schema.Feeds() // some days may have been missed
-	}
-	return p.planBackfill(fresh)
+	return fresh, nil
 }
 
 // planBackfill plans to feed what was stored before there were these feeds, the
@@ -41,12 +51,12 @@ func (p *planner) planFeeds() error {
 func (p *planner) planBackfill(feeds []*schema.Feed) error {
 	now := time.Now()
 	for _, t := range schema.Tables() {
-		if p.actual.tables[t.Name] == nil || !slices.ContainsFunc(feeds, func(f *schema.Feed) bool { return f.From == t.Name }) {
+		if !p.anywhere(p.opt.LocalName(t.Name)) || !slices.ContainsFunc(feeds, func(f *schema.Feed) bool { return f.From == t.Name }) {
 			continue
 		}
 		var days []string
-		err := each(p.ctx, p.db, "SELECT DISTINCT partition FROM system.parts WHERE active AND rows > 0 AND database = "+schema.Quote(p.database)+
-			" AND table = "+schema.Quote(t.Name)+" ORDER BY partition DESC", func(scan scanFunc) error {
+		err := each(p.ctx, p.db, "SELECT DISTINCT partition FROM "+p.nodes.system("parts")+" WHERE active AND rows > 0 AND database = "+schema.Quote(p.database)+
+			" AND table = "+schema.Quote(p.opt.LocalName(t.Name))+" ORDER BY partition DESC"+p.nodes.settings, func(scan scanFunc) error {
 			var day string
 			err := scan(&day)
 			days = append(days, day)

@@ -16,6 +16,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -45,6 +46,10 @@ type Steps struct {
 	// Notes are differences that stay because ClickHouse cannot change them in
 	// place and nothing breaks by them.
 	Notes []string
+
+	// own is how many of the statements, the first, are about what a node has for
+	// itself: the others may need that of all nodes.
+	own int
 }
 
 // Empty says that the database is as declared.
@@ -62,16 +67,40 @@ func (s Steps) String() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// add adds a statement, unless it is there already for another node.
 func (s *Steps) add(reason, format string, args ...any) {
-	s.Statements = append(s.Statements, Statement{SQL: fmt.Sprintf(format, args...), Reason: reason})
+	sql := fmt.Sprintf(format, args...)
+	if !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.SQL == sql }) {
+		s.Statements = append(s.Statements, Statement{SQL: sql, Reason: reason})
+	}
 }
 
 // Apply runs the plan's statements in order and stops at the first that fails.
 // What ran stays: plan again to get the rest.
 func Apply(ctx context.Context, db DB, s Steps) error {
-	for i, st := range s.Statements {
-		if err := db.Exec(ctx, st.SQL); err != nil {
-			return fmt.Errorf("migrate: step %d of %d (%s): %w", i+1, len(s.Statements), st.Reason, err)
+	return s.apply(ctx, db, 0, len(s.Statements))
+}
+
+// ApplyAll runs the plans of several nodes, each on its own: first what each node
+// has for itself, and when that is everywhere what stands for all of them.
+func ApplyAll(ctx context.Context, dbs []DB, plans []Steps) error {
+	for i, s := range plans {
+		if err := s.apply(ctx, dbs[i], 0, s.own); err != nil {
+			return err
+		}
+	}
+	for i, s := range plans {
+		if err := s.apply(ctx, dbs[i], s.own, len(s.Statements)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Steps) apply(ctx context.Context, db DB, from, to int) error {
+	for i := from; i < to; i++ {
+		if err := db.Exec(ctx, s.Statements[i].SQL); err != nil {
+			return fmt.Errorf("migrate: step %d of %d (%s): %w", i+1, len(s.Statements), s.Statements[i].Reason, err)
 		}
 	}
 	return nil

@@ -335,7 +335,8 @@ func TestViews(t *testing.T) {
 	sip := o.Database + ".sip"
 	planViews := func(v ...view) Steps {
 		t.Helper()
-		p := planner{ctx: t.Context(), db: conn, opt: o, database: o.Database, views: v}
+		p := newPlanner(t.Context(), conn, o)
+		p.views = v
 		if err := p.plan(); err != nil {
 			t.Fatal(err)
 		}

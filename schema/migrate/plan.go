@@ -26,7 +26,7 @@ var fixedSettings = []string{"index_granularity", "index_granularity_bytes"}
 // has migrated the database, and is a joined list of *ConflictError when the
 // tables differ in ways that cannot be changed in place.
 func Plan(ctx context.Context, db DB, o schema.Options) (Steps, error) {
-	p := planner{ctx: ctx, db: db, opt: o, database: o.DatabaseName(), views: declaredViews(o)}
+	p := newPlanner(ctx, db, o)
 	if err := p.plan(); err != nil {
 		return Steps{}, err
 	}
@@ -40,27 +40,34 @@ type planner struct {
 	database string
 	views    []view
 
-	actual    state
+	// states are the database on each of the nodes, actual on the one that is being
+	// planned for.
+	nodes     nodes
+	states    []*state
+	actual    *state
 	steps     Steps
 	conflicts []error
 	// columnsChanged: views must be made anew, as a view keeps the columns and
 	// types that it had when it was made.
 	columnsChanged bool
+	// made are the views that the plan makes anew.
+	made map[string]bool
 	// interrupted: a migration to this very schema began and is not known to have
 	// gone through.
 	interrupted bool
 }
 
+func newPlanner(ctx context.Context, db DB, o schema.Options) *planner {
+	return &planner{ctx: ctx, db: db, opt: o, database: o.DatabaseName(), views: declaredViews(o), nodes: oneNode(), made: map[string]bool{}}
+}
+
 func (p *planner) plan() error {
-	var err error
-	if p.actual, err = readState(p.ctx, p.db, p.database); err != nil {
+	if err := p.readNodes(); err != nil {
 		return err
 	}
-	var last record
-	if p.actual.tables[metaTable] != nil {
-		if last, err = readRecord(p.ctx, p.db, p.database); err != nil {
-			return err
-		}
+	last, err := p.lastRecord()
+	if err != nil {
+		return err
 	}
 	if last.version > schema.Version {
 		return &NewerSchemaError{Database: p.database, Recorded: last.version, Known: schema.Version, Binary: last.binary}
@@ -68,21 +75,21 @@ func (p *planner) plan() error {
 	// An interrupted migration may have changed columns and left the views.
 	p.columnsChanged = !last.done
 	p.interrupted = !last.done && last.version == schema.Version && last.hash == schema.Hash()
-	for _, t := range slices.Concat(schema.Tables(), schema.Derived()) {
-		have, ok := p.actual.tables[t.Name]
-		if !ok {
-			p.steps.add("table "+t.Name+": "+t.Doc, "%s", t.CreateSQL(p.opt))
-			p.columnsChanged = true
-			continue
-		}
-		if err := p.table(t, have); err != nil {
-			return err
-		}
+	if err := p.planTables(); err != nil {
+		return err
 	}
-	if err := p.planFeeds(); err != nil {
+	fresh, err := p.planFeeds()
+	if err != nil {
 		return err
 	}
 	if err := p.planViews(); err != nil {
+		return err
+	}
+	p.steps.own = len(p.steps.Statements)
+	if err := p.planDistributed(); err != nil {
+		return err
+	}
+	if err := p.planBackfill(fresh); err != nil {
 		return err
 	}
 	if len(p.conflicts) > 0 {
@@ -92,24 +99,42 @@ func (p *planner) plan() error {
 	return nil
 }
 
+// planTables plans the tables that have rows, on every node.
+func (p *planner) planTables() error {
+	for _, t := range slices.Concat(schema.Tables(), schema.Derived()) {
+		err := p.eachNode(func() error {
+			have, ok := p.actual.tables[p.opt.LocalName(t.Name)]
+			if !ok {
+				p.steps.add("table "+t.Name+": "+t.Doc, "%s", t.CreateSQL(p.opt))
+				p.columnsChanged = true
+				return nil
+			}
+			return p.table(t, have)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // frame puts the database, the meta table and its records around the changes.
 // That a migration began is recorded before them, so that an older binary keeps
 // off while it is under way; that it is done, after them.
 func (p *planner) frame(last record) {
 	changes := p.steps.Statements
 	p.steps.Statements = nil
-	if !p.actual.exists {
-		p.steps.add("the database", "CREATE DATABASE IF NOT EXISTS `%s` ENGINE = Atomic", p.database)
+	if slices.ContainsFunc(p.states, func(s *state) bool { return !s.exists }) {
+		p.steps.add("the database", "CREATE DATABASE IF NOT EXISTS `%s`%s ENGINE = Atomic", p.database, p.opt.OnCluster())
 	}
-	if p.actual.tables[metaTable] == nil {
-		p.steps.add("table meta: who migrated the schema to what", "%s", metaSQL(p.name(metaTable)))
-	}
+	p.planMeta()
 	now := record{version: schema.Version, hash: schema.Hash(), binary: version.Version}
 	same := last.version == now.version && last.hash == now.hash
 	recorded := !same || !last.done || p.columnsChanged
 	if recorded && (!same || last.done) {
 		p.addRecord("the migration begins", now)
 	}
+	p.steps.own += len(p.steps.Statements)
 	p.steps.Statements = append(p.steps.Statements, changes...)
 	if recorded {
 		now.done = true
@@ -120,12 +145,12 @@ func (p *planner) frame(last record) {
 func (p *planner) addRecord(reason string, r record) {
 	p.steps.add(fmt.Sprintf("schema version %d: %s", r.version, reason),
 		"INSERT INTO %s (schema_version, schema_hash, binary_version, done) SELECT %d, %s, %s, %v",
-		p.name(metaTable), r.version, schema.Quote(r.hash), schema.Quote(r.binary), r.done)
+		p.recordTable(), r.version, schema.Quote(r.hash), schema.Quote(r.binary), r.done)
 }
 
 // metaSQL creates the meta table.
-func metaSQL(name string) string {
-	return "CREATE TABLE IF NOT EXISTS " + name + `
+func metaSQL(o schema.Options) string {
+	return "CREATE TABLE IF NOT EXISTS " + o.Target(o.LocalName(metaTable)) + `
 (
     time DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'When this was recorded.',
     schema_version UInt32 COMMENT 'Version of the declared schema.',
@@ -133,14 +158,14 @@ func metaSQL(name string) string {
     binary_version String COMMENT 'Version of the heplake that migrated.',
     done Bool COMMENT 'false when a migration begins, true when it is done.'
 )
-ENGINE = MergeTree
+ENGINE = ` + o.ReplicatedEngine(metaTable, "MergeTree") + `
 ORDER BY (schema_version, time)
 COMMENT 'Migrations of the schema: each when it began and when it was done.'`
 }
 
 // table plans the changes of a table that is there.
 func (p *planner) table(t *schema.Table, have *table) error {
-	if engine, _, _ := strings.Cut(t.EngineSQL(), "("); !strings.HasSuffix(have.engine, engine) {
+	if engine, _, _ := strings.Cut(p.opt.EngineOf(t), "("); !strings.HasSuffix(have.engine, engine) {
 		p.conflict(t, "engine", have.engine, engine)
 		return nil
 	}
@@ -194,7 +219,7 @@ func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
 }
 
 func (p *planner) tableSettings(t *schema.Table, have *table) {
-	for _, s := range t.Settings() {
+	for _, s := range p.opt.SettingsOf(t) {
 		was := have.settings[s.Name]
 		switch {
 		case was == s.Value:
@@ -259,14 +284,12 @@ func (p *planner) indexes(t *schema.Table, have *table) {
 }
 
 func (p *planner) alter(t *schema.Table, reason, format string, args ...any) {
-	p.steps.add("table "+t.Name+", "+reason, "ALTER TABLE %s %s", p.name(t.Name), fmt.Sprintf(format, args...))
+	p.steps.add("table "+t.Name+", "+reason, "ALTER TABLE %s %s", p.opt.Target(p.opt.LocalName(t.Name)), fmt.Sprintf(format, args...))
 }
 
 func (p *planner) conflict(t *schema.Table, what, actual, desired string) {
-	p.conflicts = append(p.conflicts, &ConflictError{Database: p.database, Table: t.Name, What: what, Actual: actual, Desired: desired})
+	p.conflicts = append(p.conflicts, &ConflictError{Node: p.actual.node, Database: p.database, Table: t.Name, What: what, Actual: actual, Desired: desired})
 }
-
-func (p *planner) name(table string) string { return qualified(p.database, table) }
 
 func qualified(database, table string) string { return "`" + database + "`.`" + table + "`" }
 

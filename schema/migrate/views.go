@@ -22,14 +22,16 @@ type view struct {
 func declaredViews(o schema.Options) []view {
 	var out []view
 	for _, v := range schema.Views() {
-		out = append(out, view{v.Name, v.Doc, v.Query(o), v})
+		out = append(out, view{o.LocalName(v.Name), v.Doc, v.Query(o), v})
 	}
 	return out
 }
 
 // planViews plans the views that are missing or read otherwise, and all of them
 // when columns changed: a view keeps the types that it had when it was made.
-func (p *planner) planViews() error {
+func (p *planner) planViews() error { return p.eachNode(p.nodeViews) }
+
+func (p *planner) nodeViews() error {
 	for _, v := range p.views {
 		have := p.actual.tables[v.name]
 		switch {
@@ -37,7 +39,7 @@ func (p *planner) planViews() error {
 			p.createView(v, "new")
 			continue
 		case have.engine != "View":
-			p.conflicts = append(p.conflicts, &ConflictError{Database: p.database, Table: v.name, What: "engine", Actual: have.engine, Desired: "View"})
+			p.conflicts = append(p.conflicts, &ConflictError{Node: p.actual.node, Database: p.database, Table: v.name, What: "engine", Actual: have.engine, Desired: "View"})
 			continue
 		case p.columnsChanged:
 			p.createView(v, "columns that it reads may have changed")
@@ -66,10 +68,11 @@ func (v view) commentsDiffer(have *table) bool {
 }
 
 func (p *planner) createView(v view, reason string) {
+	p.made[v.name] = true
 	reason = "view " + v.name + ", " + reason + ": " + v.doc
 	if v.declared != nil {
 		p.steps.add(reason, "%s", v.declared.CreateSQL(p.opt))
 		return
 	}
-	p.steps.add(reason, "CREATE OR REPLACE VIEW %s AS\n%s\nCOMMENT %s", p.name(v.name), v.query, schema.Quote(v.doc))
+	p.steps.add(reason, "CREATE OR REPLACE VIEW %s AS\n%s\nCOMMENT %s", p.opt.Target(v.name), v.query, schema.Quote(v.doc))
 }

@@ -1,0 +1,49 @@
+package chtest
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/heplake/heplake/internal/embedded"
+)
+
+// ClusterName is the name of the cluster of [StartCluster].
+const ClusterName = "lake"
+
+// StartCluster starts engines that know each other as the shards of a cluster,
+// one replica each, and returns them in the shards' order. They have no Keeper:
+// neither ReplicatedMergeTree nor ON CLUSTER work. Each stops at the test's end.
+func StartCluster(t testing.TB, shards int) []*embedded.Server {
+	t.Helper()
+	configs := ClusterConfigs(t, shards)
+	servers := make([]*embedded.Server, shards)
+	for i, c := range configs {
+		servers[i] = StartEngine(t, c)
+	}
+	return servers
+}
+
+// ClusterConfigs are the configurations of the engines of [StartCluster], for
+// tests that start and stop them themselves.
+func ClusterConfigs(t testing.TB, shards int) []embedded.Config {
+	t.Helper()
+	configs := make([]embedded.Config, shards)
+	var xml strings.Builder
+	for i := range configs {
+		configs[i].Dir = t.TempDir()
+		configs[i].HTTP, configs[i].TCP = FreeAddr(t), FreeAddr(t)
+		host, port, err := net.SplitHostPort(configs[i].TCP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		xml.WriteString("<shard><internal_replication>true</internal_replication><replica><host>" + host + "</host><port>" + port + "</port></replica></shard>")
+	}
+	for i := range configs {
+		configs[i].MemoryLimit = memoryLimit / 2
+		configs[i].ExtraConfig = "<macros><shard>" + strconv.Itoa(i+1) + "</shard><replica>1</replica></macros>" +
+			"<remote_servers><" + ClusterName + "><secret>between tests</secret>" + xml.String() + "</" + ClusterName + "></remote_servers>"
+	}
+	return configs
+}
