@@ -9,7 +9,7 @@ import (
 // Derived lists the tables that are computed from those that ingest fills: the
 // first ones by materialized views (see Feeds), the others by the assembler.
 func Derived() []*Table {
-	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m}
+	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m, &Restored}
 	for _, r := range Rollups() {
 		tables = append(tables, r.Tables()...)
 	}
