@@ -56,6 +56,28 @@ func Open(t testing.TB, names ...string) *Lake {
 // with, and waits until they are stored.
 func (l *Lake) load(t testing.TB, names []string) {
 	t.Helper()
+	l.pipeline(t, func(p *ingest.Pipeline) {
+		for _, name := range names {
+			send(t, p, captures.Read(t, captures.Path(name+".pcap")))
+		}
+	})
+}
+
+// Feed sends HEP packets through a pipeline, waits until they are stored, and
+// makes calls of them.
+func (l *Lake) Feed(t testing.TB, packets [][]byte) {
+	t.Helper()
+	list := make([]captures.Packet, len(packets))
+	for i, p := range packets {
+		list[i] = captures.Packet{Transport: "udp", Payload: p}
+	}
+	l.pipeline(t, func(p *ingest.Pipeline) { send(t, p, list) })
+}
+
+// pipeline runs a pipeline for as long as feed does, and stops it when all is
+// stored.
+func (l *Lake) pipeline(t testing.TB, feed func(*ingest.Pipeline)) {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Log: log})
 	if err != nil {
@@ -70,9 +92,7 @@ func (l *Lake) load(t testing.TB, names []string) {
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names {
-		send(t, p, captures.Read(t, captures.Path(name+".pcap")))
-	}
+	feed(p)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
@@ -88,6 +108,14 @@ func (l *Lake) load(t testing.TB, names []string) {
 func (l *Lake) Assemble(t testing.TB) {
 	t.Helper()
 	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name}).Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Settle makes calls and every rollup of what is stored.
+func (l *Lake) Settle(t testing.TB) {
+	t.Helper()
+	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name}).Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
