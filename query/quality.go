@@ -75,7 +75,7 @@ ORDER BY time, ssrc LIMIT ` + p.Add("UInt64", uint64(maxReports))
 	err := s.query(ctx, nil, sql, p.Args(), func(rows driver.Rows) error {
 		var m mediaRow
 		var loss, jitter, rtt, mos, r float32
-		err := rows.Scan(&m.Time, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.source, &m.report, &m.ssrc, &m.codec, &m.reception,
+		err := rows.Scan(&m.Time, &m.src.ip, &m.src.port, &m.dst.ip, &m.dst.port, &m.source, &m.report, &m.ssrc, &m.codec, &m.Reception,
 			&m.Packets, &m.Lost, &loss, &jitter, &rtt, &mos, &r)
 		m.Time = m.Time.UTC()
 		m.FractionLost, m.JitterMs, m.RTTMs, m.MOS, m.RFactor = decimal(loss), decimal(jitter), decimal(rtt), decimal(mos), decimal(r)

@@ -17,7 +17,6 @@ type mediaRow struct {
 	src, dst              address
 	source, report, codec string
 	ssrc                  uint32
-	reception             bool
 }
 
 // mean is a sum that becomes a mean.
@@ -113,7 +112,7 @@ func (q *qualitySum) add(m *mediaRow) {
 	if m.RFactor > 0 {
 		q.rFactor.add(m.RFactor)
 	}
-	if m.reception {
+	if m.Reception {
 		s.loss.add(m)
 		q.lossRate.add(100 * m.FractionLost)
 		q.jitter.add(m.JitterMs)

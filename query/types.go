@@ -211,14 +211,17 @@ type Stream struct {
 
 // QualityReport is one row of media.
 type QualityReport struct {
-	Time         time.Time `json:"time"`
-	Packets      uint64    `json:"packets"`
-	Lost         int64     `json:"lost"`
-	FractionLost float64   `json:"fraction_lost"` // 0..1
-	JitterMs     float64   `json:"jitter_ms"`
-	RTTMs        float64   `json:"rtt_ms"`   // 0 when unknown
-	MOS          float64   `json:"mos"`      // 0 when unknown
-	RFactor      float64   `json:"r_factor"` // 0 when unknown
+	Time time.Time `json:"time"`
+	// Reception tells a report on what was received from one that says only what was
+	// sent, or good-bye: loss and jitter of that mean nothing.
+	Reception    bool    `json:"reception"`
+	Packets      uint64  `json:"packets"`
+	Lost         int64   `json:"lost"`
+	FractionLost float64 `json:"fraction_lost"` // 0..1
+	JitterMs     float64 `json:"jitter_ms"`
+	RTTMs        float64 `json:"rtt_ms"`   // 0 when unknown
+	MOS          float64 `json:"mos"`      // 0 when unknown
+	RFactor      float64 `json:"r_factor"` // 0 when unknown
 }
 
 // MediaReport is what a quality report in a ladder says.

@@ -142,8 +142,14 @@ func seriesOf(s *query.Stream) []series {
 		return v
 	}
 	for _, r := range s.Reports {
-		loss.values = append(loss.values, r.FractionLost*100)
-		jitter.values = append(jitter.values, r.JitterMs)
+		received := func(v float64) float64 {
+			if !r.Reception {
+				return math.NaN()
+			}
+			return v
+		}
+		loss.values = append(loss.values, received(r.FractionLost*100))
+		jitter.values = append(jitter.values, received(r.JitterMs))
 		rtt.values = append(rtt.values, known(r.RTTMs))
 		mos.values = append(mos.values, known(r.MOS))
 	}

@@ -18,7 +18,7 @@ func TestQuality(t *testing.T) {
 		Streams: []query.Stream{{SSRC: 0x0f1e22aa, Src: "10.99.0.1:10277", Dst: "10.99.0.1:31001", Source: "rtcp", Codec: "PCMU"}, {SSRC: 7, Src: "10.99.0.1:31011", Dst: "10.99.0.1:10043", Source: "rtcp-xr"}},
 	}
 	for i := range 40 {
-		r := query.QualityReport{Time: start.Add(time.Duration(i) * 5 * time.Second), FractionLost: 0.002, JitterMs: 5 + float64(i%4), RTTMs: 45, MOS: 4.3}
+		r := query.QualityReport{Reception: true, Time: start.Add(time.Duration(i) * 5 * time.Second), FractionLost: 0.002, JitterMs: 5 + float64(i%4), RTTMs: 45, MOS: 4.3}
 		if i == 17 {
 			r.FractionLost, r.JitterMs, r.MOS = 0.12, 61, 2.4
 		}
@@ -27,7 +27,7 @@ func TestQuality(t *testing.T) {
 		}
 		q.Streams[0].Reports = append(q.Streams[0].Reports, r)
 	}
-	q.Streams[1].Reports = []query.QualityReport{{Time: start, JitterMs: 3}}
+	q.Streams[1].Reports = []query.QualityReport{{Reception: true, Time: start, JitterMs: 3}, {Time: start.Add(time.Second)}}
 	_, c := serve(t, map[string]http.HandlerFunc{"/api/v1/quality/c5b45d0d88c546cc": reply(q), "/api/v1/quality/silent": reply(query.Quality{CallID: "silent"})})
 	for name, d := range map[string]Display{"quality-80.txt": {Width: 80}, "quality-100-color.txt": {Width: 100, Color: true}, "quality-60-ascii.txt": {Width: 60, ASCII: true}} {
 		var out bytes.Buffer

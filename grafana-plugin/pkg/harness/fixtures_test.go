@@ -99,6 +99,17 @@ func TestCallsFixture(t *testing.T) {
 	compareFixture(t, "calls", calls.Calls)
 }
 
+// TestFieldsFixture does the same for the fields that the form of a filter offers.
+func TestFieldsFixture(t *testing.T) {
+	p := harness.Start(t)
+	status, body := p.Resource(harness.Source{Settings: map[string]any{"url": "http://nowhere"}}, "fields")
+	var all map[string]any
+	if err := json.Unmarshal(body, &all); err != nil || status != 200 {
+		t.Fatalf("status %d: %v", status, err)
+	}
+	compareFixture(t, "fields", map[string]any{"calls": all["calls"]})
+}
+
 func compareFixture(t *testing.T, name string, value any) {
 	t.Helper()
 	path := filepath.Join(fixtures, name+".json")

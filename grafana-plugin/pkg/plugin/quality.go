@@ -62,13 +62,21 @@ func known(v float64) *float64 {
 	return &v
 }
 
+// received is a figure of what was received; nil in a report that says nothing of it.
+func received(r query.QualityReport, v float64) *float64 {
+	if !r.Reception {
+		return nil
+	}
+	return &v
+}
+
 var (
 	reportFigures = map[string]figure{
 		"mos":          {"", func(r query.QualityReport) *float64 { return known(r.MOS) }},
 		"r_factor":     {"", func(r query.QualityReport) *float64 { return known(r.RFactor) }},
 		"rtt_ms":       {"ms", func(r query.QualityReport) *float64 { return known(r.RTTMs) }},
-		"jitter_ms":    {"ms", func(r query.QualityReport) *float64 { return &r.JitterMs }},
-		"loss_percent": {"percent", func(r query.QualityReport) *float64 { v := r.FractionLost * 100; return &v }},
+		"jitter_ms":    {"ms", func(r query.QualityReport) *float64 { return received(r, r.JitterMs) }},
+		"loss_percent": {"percent", func(r query.QualityReport) *float64 { return received(r, r.FractionLost*100) }},
 	}
 	reportFigureNames = []string{"mos", "loss_percent", "jitter_ms", "rtt_ms", "r_factor"}
 )
@@ -113,7 +121,7 @@ func reportsFrame(streams []query.Stream) *data.Frame {
 	f.Fields = append(f.Fields,
 		fieldOf(rows, "packets", "", func(r streamReport) int64 { return int64(r.Packets) }),
 		fieldOf(rows, "lost", "", func(r streamReport) int64 { return r.Lost }),
-		fieldOf(rows, "fraction_lost", "percentunit", func(r streamReport) float64 { return r.FractionLost }),
+		fieldOf(rows, "fraction_lost", "percentunit", func(r streamReport) *float64 { return received(r.QualityReport, r.FractionLost) }),
 	)
 	for _, name := range []string{"jitter_ms", "rtt_ms", "mos", "r_factor"} {
 		fig := reportFigures[name]

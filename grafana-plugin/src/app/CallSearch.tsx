@@ -15,7 +15,7 @@ import { HeplakeQuery } from '../datasource/types';
 import { callRows } from './calls';
 import { CallsTable } from './CallsTable';
 import { buildFilter, emptySearch, SearchFields } from './filter';
-import { chosenDatasource, QueryState } from './scene';
+import { chosenDatasource, fieldSource, QueryState } from './scene';
 import { SearchForm } from './SearchForm';
 
 const limit = 500;
@@ -95,11 +95,13 @@ function CallSearchView({ model }: SceneComponentProps<CallSearch>) {
   const { fields } = model.useState();
   const data = sceneGraph.getData(model).useState();
   const timeRange = sceneGraph.getTimeRange(model);
-  timeRange.useState();
+  const { value: range } = timeRange.useState();
+  const uid = sceneGraph.interpolate(model, chosenDatasource.uid);
+  const source = useMemo(() => fieldSource(uid, range), [uid, range]);
   const rows = useMemo(() => callRows(data.data?.series ?? []), [data.data]);
   return (
     <div className={styles.page}>
-      <SearchForm fields={fields} onSearch={(f) => model.search(f)} />
+      <SearchForm fields={fields} onSearch={(f) => model.search(f)} source={source} />
       <QueryState
         data={data}
         empty={

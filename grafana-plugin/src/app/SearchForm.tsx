@@ -2,7 +2,8 @@ import { ChangeEvent, FormEvent, useEffect, useState } from 'react';
 import { css } from '@emotion/css';
 import { GrafanaTheme2 } from '@grafana/data';
 import { Button, Combobox, Field, Input, RadioButtonGroup, useStyles2 } from '@grafana/ui';
-import { filterExamples } from '../datasource/FilterInput';
+import { FieldSource, FilterBuilder } from '../datasource/FilterBuilder';
+import { filterExamples } from '../datasource/FilterExamples';
 import { buildFilter, emptySearch, Kind, SearchFields, statusProblem } from './filter';
 
 const outcomes = [
@@ -23,13 +24,16 @@ const kinds: Array<{ value: Kind; label: string; description: string }> = [
 interface Props {
   fields: SearchFields;
   onSearch: (fields: SearchFields) => void;
+  /** What the form of a filter knows of fields and their values. */
+  source: FieldSource;
 }
 
 /** What to look for. Enter or the button searches; the choices search at once. */
-export function SearchForm({ fields, onSearch }: Props) {
+export function SearchForm({ fields, onSearch, source }: Props) {
   const styles = useStyles2(getStyles);
   const [draft, setDraft] = useState(fields);
   useEffect(() => setDraft(fields), [fields]);
+  const [form, setForm] = useState(false);
   const problem = statusProblem(draft.status);
   const set = (change: Partial<SearchFields>) => setDraft({ ...draft, ...change });
   const setAndSearch = (change: Partial<SearchFields>) => onSearch({ ...draft, ...change });
@@ -61,6 +65,17 @@ export function SearchForm({ fields, onSearch }: Props) {
             placeholder={`A number, a Call-ID, or a filter like ${filterExamples[1][0]}`}
             spellCheck={false}
             onChange={(e: ChangeEvent<HTMLInputElement>) => set({ text: e.currentTarget.value })}
+            addonAfter={
+              <Button
+                type="button"
+                variant="secondary"
+                icon="list-ul"
+                aria-expanded={form}
+                aria-label="Filter form"
+                tooltip="Search by any field, with and, or, not"
+                onClick={() => setForm(!form)}
+              />
+            }
           />
         </Field>
         <RadioButtonGroup options={kinds} value={draft.kind} onChange={(kind) => setAndSearch({ kind })} />
@@ -77,6 +92,10 @@ export function SearchForm({ fields, onSearch }: Props) {
           Clear
         </Button>
       </div>
+      {form && (
+        // The text of the search, as a form; it is searched by the button, like the text.
+        <FilterBuilder value={draft.text} onChange={(text) => set({ text })} onRun={() => undefined} source={source} />
+      )}
       <div className={styles.row}>
         <Field noMargin label="From" className={styles.name}>
           {input('from', 'alice or 4930*')}

@@ -1,10 +1,12 @@
 /** What the app's pages have in common: the data source, the time range, and how they look. */
 import { DataSourceVariable, SceneDataState, SceneTimeRange, SceneVariableSet } from '@grafana/scenes';
 import { css } from '@emotion/css';
-import { DataSourceInstanceSettings, GrafanaTheme2, LoadingState } from '@grafana/data';
+import { DataSourceInstanceSettings, GrafanaTheme2, LoadingState, TimeRange } from '@grafana/data';
 import { getDataSourceSrv } from '@grafana/runtime';
 import { Alert, LoadingBar, TextLink, useStyles2 } from '@grafana/ui';
 import { ReactNode } from 'react';
+import type { HeplakeDatasource } from '../datasource/datasource';
+import type { FieldSource } from '../datasource/FilterBuilder';
 import { datasourceType } from './paths';
 
 /** The data source that queries of the app go to: the one chosen in the page's head. */
@@ -19,6 +21,15 @@ export const pageTimeRange = () => new SceneTimeRange({ from: 'now-1h', to: 'now
 
 export function heplakeDatasources(): DataSourceInstanceSettings[] {
   return getDataSourceSrv().getList({ pluginId: datasourceType });
+}
+
+/** Fields of calls and their values, from the data source that the page has chosen. */
+export function fieldSource(uid: string, range: TimeRange): FieldSource {
+  const source = async () => ((await getDataSourceSrv().get(uid)) as unknown as HeplakeDatasource).fieldSource('calls', range);
+  return {
+    fields: async () => (await source()).fields(),
+    values: async (field, prefix) => (await source()).values(field, prefix),
+  };
 }
 
 /** The ways a query can come back without rows, said in words; else what is to be shown. */

@@ -2,27 +2,22 @@ import { ChangeEvent, useState } from 'react';
 import { css } from '@emotion/css';
 import { GrafanaTheme2 } from '@grafana/data';
 import { Button, InlineField, Input, useStyles2 } from '@grafana/ui';
-
-/** Filters that people start from, with what they find. */
-export const filterExamples: Array<[string, string]> = [
-  ['status >= 500', 'server failures'],
-  ['outcome = failed and to_user like "49%"', 'failed calls to numbers that begin with 49'],
-  ['from_user = "alice" or to_user = "alice"', 'calls from or to alice'],
-  ['src_ip in 10.0.0.0/8 and not status = 401', 'from a network, without challenges'],
-  ['method = INVITE and duration_s < 5', 'calls shorter than five seconds'],
-  ['user_agent ~ "(?i)friendly-scanner|sipvicious"', 'scanners, by regular expression'],
-];
+import { FieldSource, FilterBuilder } from './FilterBuilder';
+import { filterExamples } from './FilterExamples';
 
 interface Props {
   value: string;
   onChange: (filter: string) => void;
   onRun: () => void;
+  /** What the form knows of fields and their values. */
+  source: FieldSource;
 }
 
-/** The filter, with examples to start from. */
-export function FilterInput({ value, onChange, onRun }: Props) {
+/** The filter, with a form to build it by and examples to start from. */
+export function FilterInput({ value, onChange, onRun, source }: Props) {
   const styles = useStyles2(getStyles);
   const [help, setHelp] = useState(false);
+  const [form, setForm] = useState(false);
   return (
     <div className={styles.wrap}>
       <InlineField grow label="Filter" labelWidth={10} tooltip="field op value, joined by and, or, not and parentheses. Enter runs it.">
@@ -36,10 +31,18 @@ export function FilterInput({ value, onChange, onRun }: Props) {
           onBlur={onRun}
           onKeyDown={(e) => e.key === 'Enter' && onRun()}
           addonAfter={
-            <Button variant="secondary" icon="question-circle" aria-expanded={help} aria-label="Filter help" onClick={() => setHelp(!help)} />
+            <>
+              <Button variant="secondary" icon="list-ul" aria-expanded={form} tooltip="Build the filter by its fields" aria-label="Filter form" onClick={() => setForm(!form)} />
+              <Button variant="secondary" icon="question-circle" aria-expanded={help} aria-label="Filter help" onClick={() => setHelp(!help)} />
+            </>
           }
         />
       </InlineField>
+      {form && (
+        <div className={styles.help}>
+          <FilterBuilder value={value} onChange={onChange} onRun={onRun} source={source} />
+        </div>
+      )}
       {help && (
         <div className={styles.help} data-testid="heplake-filter-help">
           <div>

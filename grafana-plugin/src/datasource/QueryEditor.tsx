@@ -1,18 +1,18 @@
-import { ChangeEvent } from 'react';
+import { ChangeEvent, useMemo } from 'react';
 import { css } from '@emotion/css';
 import { CoreApp, GrafanaTheme2, QueryEditorProps } from '@grafana/data';
 import { Combobox, InlineField, InlineFieldRow, Input, MultiCombobox, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 import { HeplakeDatasource } from './datasource';
 import { FilterInput } from './FilterInput';
 import { SqlEditor } from './SqlEditor';
-import { defaultQuery, defaultSQL, groupColumns, HeplakeQuery, HeplakeSettings, metrics, queryTypes, QueryType } from './types';
+import { defaultQuery, defaultSQL, filterTarget, groupColumns, HeplakeQuery, HeplakeSettings, metrics, queryTypes, QueryType } from './types';
 
 type Props = QueryEditorProps<HeplakeDatasource, HeplakeQuery, HeplakeSettings>;
 
 /** What alert rules can use: types that give numbers over time. */
 const alertTypes: QueryType[] = ['series', 'sql'];
 
-export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) {
+export function QueryEditor({ query: given, onChange, onRunQuery, app, datasource, range }: Props) {
   const styles = useStyles2(getStyles);
   const query: HeplakeQuery = { ...defaultQuery, ...given };
   const alerting = app === CoreApp.UnifiedAlerting || app === CoreApp.CloudAlerting;
@@ -22,6 +22,11 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
     set(change);
     onRunQuery();
   };
+
+  const target = filterTarget(query);
+  const [from, to] = [range?.from.valueOf(), range?.to.valueOf()];
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- a range is a new object at each drawing
+  const source = useMemo(() => datasource.fieldSource(target, range), [datasource, target, from, to]);
 
   const needs = {
     callId: ['flow', 'quality', 'logs'].includes(query.queryType),
@@ -102,7 +107,7 @@ export function QueryEditor({ query: given, onChange, onRunQuery, app }: Props) 
 
       {needs.filter && (
         <InlineFieldRow>
-          <FilterInput value={query.filter ?? ''} onChange={(filter) => set({ filter })} onRun={onRunQuery} />
+          <FilterInput value={query.filter ?? ''} onChange={(filter) => set({ filter })} onRun={onRunQuery} source={source} />
           {needs.limit && (
             <InlineField label="Limit" tooltip="At most this many rows, the newest first">
               <Input

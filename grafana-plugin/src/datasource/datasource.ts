@@ -1,6 +1,7 @@
-import { CoreApp, DataSourceInstanceSettings, ScopedVars } from '@grafana/data';
+import { CoreApp, DataSourceInstanceSettings, ScopedVars, TimeRange } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
-import { defaultQuery, HeplakeQuery, HeplakeSettings } from './types';
+import type { Field, FieldSource } from './FilterBuilder';
+import { defaultQuery, FilterTarget, HeplakeQuery, HeplakeSettings } from './types';
 import { quoteForFilter, quoteForSQL } from './variables';
 
 /** All work is done in the backend; here only dashboard variables are filled in. */
@@ -31,6 +32,28 @@ export class HeplakeDatasource extends DataSourceWithBackend<HeplakeQuery, Hepla
 
   override interpolateVariablesInQueries(queries: HeplakeQuery[], scopedVars: ScopedVars): HeplakeQuery[] {
     return queries.map((q) => ({ ...this.applyTemplateVariables(q, scopedVars), datasource: this.getRef() }));
+  }
+
+  private described?: Promise<Record<FilterTarget, Field[]>>;
+
+  /** What the form of a filter knows: fields of what the filter is about, and their values in a time range. */
+  fieldSource(target: FilterTarget, range?: TimeRange): FieldSource {
+    return {
+      fields: async () => {
+        this.described ??= this.getResource('fields');
+        try {
+          return (await this.described)[target] ?? [];
+        } catch (e) {
+          this.described = undefined; // the next who asks tries again
+          throw e;
+        }
+      },
+      values: async (field, prefix) => {
+        const times = range ? { from: range.from.valueOf(), to: range.to.valueOf() } : {};
+        const { values } = await this.getResource('values', { field, prefix, ...times });
+        return (values as Array<{ value: string }>).map((v) => v.value);
+      },
+    };
   }
 
   /** Leaves out queries that lack what they need, so that a half-typed one is no error. */

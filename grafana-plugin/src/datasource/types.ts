@@ -3,6 +3,25 @@ import { DataQuery } from '@grafana/schema';
 
 export type QueryType = 'calls' | 'flow' | 'quality' | 'series' | 'logs' | 'sql';
 
+/** What a filter is about: it decides which fields there are. */
+export type FilterTarget = 'calls' | 'messages' | 'events';
+
+/** Metrics that are of single messages; those of calls take all that calls take. */
+const ofMessages = ['messages', 'errors', 'registrations', 'reg_failures', 'ira'];
+
+export function filterTarget(query: HeplakeQuery): FilterTarget {
+  switch (query.queryType) {
+    case 'logs':
+      return 'events';
+    case 'series': {
+      const metric = query.metric ?? 'messages';
+      return ofMessages.includes(metric) || metric.startsWith('rrd_ms') ? 'messages' : 'calls';
+    }
+    default:
+      return 'calls';
+  }
+}
+
 /** A query as it goes to the backend. Only the fields of its type are sent. */
 export interface HeplakeQuery extends DataQuery {
   queryType: QueryType;

@@ -44,6 +44,23 @@ export default function appChecks({ page, server, check }) {
     assert.ok(await page.getByRole('button', { name: 'Search' }).isDisabled());
   });
 
+  check('app: any field can be searched for by the form', async () => {
+    await open('/a/heplake-app/calls?from=now-6h&to=now', 'light', 1200);
+    await page.getByTestId('calls-count').waitFor();
+    await page.getByRole('button', { name: 'Filter form' }).click();
+    const line = page.getByTestId('heplake-condition').first();
+    await line.getByLabel('Field').click();
+    await page.keyboard.type('pai_user');
+    await page.getByRole('option', { name: /^pai_user/ }).click();
+    await line.getByLabel('Operator').click();
+    await page.getByRole('option', { name: /^is like/ }).click();
+    await line.getByLabel('Value').fill('+4930%');
+    await shoot(page, 'app-builder-light-1200');
+    await page.getByRole('button', { name: 'Search', exact: true }).click();
+    await page.waitForFunction(() => new URLSearchParams(location.search).get('q') === 'pai_user like +4930%');
+    assert.equal(lastFilter(), 'method = INVITE and pai_user like +4930%');
+  });
+
   check('app: columns sort', async () => {
     await open('/a/heplake-app/calls?from=now-6h&to=now');
     await page.getByTestId('calls-count').waitFor();

@@ -81,6 +81,15 @@ export async function serve() {
       });
       return;
     }
+    const resource = /^\/api\/datasources\/uid\/[^/]+\/resources\/(\w+)$/.exec(url)?.[1];
+    if (resource === 'fields') {
+      return send(200, 'application/json', JSON.stringify(fixture('fields')));
+    }
+    if (resource === 'values') {
+      const asked = new URL(request.url, 'http://x').searchParams;
+      const values = ['sipp-3.6.1 lab', 'Kamailio lab A'].filter((v) => v.startsWith(asked.get('prefix') ?? '')).map((value) => ({ value, count: 1 }));
+      return send(200, 'application/json', JSON.stringify({ field: asked.get('field'), values, truncated: false }));
+    }
     // GlobalStyles names fonts that only Grafana's own build holds; ours are in the page's style.
     // Two icons are not in the package.
     if (url === '/favicon.ico' || url.startsWith('/public/fonts/') || /\/(angle-double-left|spinner)\.svg$/.test(url)) {
