@@ -16,6 +16,7 @@ import (
 	"github.com/heplake/heplake/ingest"
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/internal/archive"
 	"github.com/heplake/heplake/internal/config"
 )
 
@@ -94,6 +95,8 @@ type server struct {
 	addresses map[string]string
 	ready     readiness
 	stops     []func(context.Context) error
+	// archive is asked before rows are deleted; nil without archive.dir.
+	archive *archive.Archive
 	// assemble starts the assembler; the tables must be there.
 	assemble func()
 }
@@ -134,6 +137,9 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 		return err
 	}
 	if run.ingest {
+		if err := s.startArchive(ctx); err != nil {
+			return err
+		}
 		if err := s.startGuard(ctx); err != nil {
 			return err
 		}

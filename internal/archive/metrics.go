@@ -25,14 +25,12 @@ type metrics struct {
 var failureReasons = []string{"damaged", "busy", "changing", "disk_full", "clickhouse", "cancelled", "other"}
 
 func newMetrics() *metrics {
-	counter := func(name, help string, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
-	}
 	m := &metrics{
-		rows:     counter("heplake_archived_rows_total", "Rows archived, by table.", "table"),
-		bytes:    counter("heplake_archived_bytes_total", "Bytes of files archived, by table.", "table"),
-		files:    counter("heplake_archived_files_total", "Files archived, by table.", "table"),
-		failures: counter("heplake_archive_failures_total", "Days that could not be archived or restored, by reason; retention asks again.", "reason"),
+		rows:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "heplake_archived_rows_total", Help: "Rows archived, by table."}, []string{"table"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "heplake_archived_bytes_total", Help: "Bytes of files archived, by table."}, []string{"table"}),
+		files: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "heplake_archived_files_total", Help: "Files archived, by table."}, []string{"table"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "heplake_archive_failures_total", Help: "Days that could not be archived or restored, by reason; retention asks again."}, []string{"reason"}),
 		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "heplake_archive_oldest_seconds", Help: "Age of the oldest day of a table that is over and not in the archive, from its end; 0 when all are."}, []string{"table"}),
 	}

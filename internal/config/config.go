@@ -26,6 +26,7 @@ type Config struct {
 	} `koanf:"clickhouse"`
 	Embedded  Embedded  `koanf:"embedded"`
 	Retention Retention `koanf:"retention"`
+	Archive   Archive   `koanf:"archive"`
 	API       struct {
 		Addr string `koanf:"addr" takes:"host:port"`
 	} `koanf:"api"`
@@ -110,6 +111,12 @@ type Retention struct {
 	MinFree Size `koanf:"min_free" takes:"what stays free on ClickHouse's disks, such as 10GiB: with less, the oldest day goes before its time; 0 for no such guard"`
 }
 
+// Archive says where rows go before retention deletes them.
+type Archive struct {
+	Dir  string `koanf:"dir" takes:"the folder of the archive, in which every day is kept as Parquet before rows of it are deleted; nothing for none"`
+	File Size   `koanf:"file" takes:"how much one of its files holds before compression, such as 512MiB"`
+}
+
 // Log says what is logged.
 type Log struct {
 	Level  string `koanf:"level" takes:"debug, info, warn or error" oneof:"debug info warn error"`
@@ -127,6 +134,7 @@ func Default() Config {
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
+	c.Archive = Archive{File: 512 << 20}
 	c.API.Addr = "127.0.0.1:9080"
 	c.Metrics.Addr = ":9090"
 	c.Log = Log{Level: "info", Format: "text"}
