@@ -114,7 +114,9 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 		// Over HTTP a query runs to its end otherwise, though nobody waits for it.
 		"cancel_http_readonly_queries_on_client_close": 1,
 	}
-	names := slices.Sorted(maps.Keys(want))
+	// Where the tables are spread over a cluster, a subquery is about all shards.
+	const subqueries = "distributed_product_mode"
+	names := append(slices.Sorted(maps.Keys(want)), subqueries)
 	rows, err := s.conn.Query(ctx, "SELECT name, ifNull(max, ''), readonly FROM system.settings WHERE name IN {names:Array(String)}", clickhouse.Named("names", names))
 	if err != nil {
 		return s.wrap(ctx, err)
@@ -128,6 +130,10 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 			return err
 		}
 		if fixed != 0 {
+			continue
+		}
+		if name == subqueries {
+			s.limits[name] = "global"
 			continue
 		}
 		value := want[name]
@@ -216,6 +222,7 @@ var (
 		81,  // UNKNOWN_DATABASE
 		209, // SOCKET_TIMEOUT
 		210, // NETWORK_ERROR
+		279, // ALL_CONNECTION_TRIES_FAILED: a shard is away
 		516, // AUTHENTICATION_FAILED
 	}
 )

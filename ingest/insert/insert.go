@@ -56,6 +56,10 @@ func (i *Inserter) Insert(ctx context.Context, b batch.Sealed) error {
 		"wait_end_of_query":           1,
 		// Views group their rows themselves; doing so again costs a third more.
 		"optimize_on_insert": 0,
+		// Where the tables are spread over a cluster, the confirmation is that of all
+		// the shards concerned. Each gets its piece of the block under the same token,
+		// so that a batch sent again adds only what some shard did not take before.
+		"distributed_foreground_insert": 1,
 	}
 	newer, err := i.knowsNewer(ctx)
 	if err != nil {

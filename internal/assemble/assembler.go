@@ -238,6 +238,7 @@ func (a *Assembler) record(ctx context.Context) error {
 	if !a.settledAt.IsZero() {
 		done = strconv.FormatInt(a.settledAt.UnixMicro(), 10)
 	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"distributed_foreground_insert": 1, "load_balancing": sameReplica}))
 	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(a.holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 
@@ -328,6 +329,7 @@ func insert[T any](ctx context.Context, a *Assembler, b *rowBuffer[T]) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"async_insert": 0, "insert_deduplicate": 0, "max_partitions_per_insert_block": 0, "wait_end_of_query": 1, "log_comment": "heplake assembler",
 		"max_insert_block_size": 10_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0, "max_threads": 1,
+		"distributed_foreground_insert": 1, "load_balancing": sameReplica,
 	}))
 	if err := a.cfg.Conn.InsertFormat(ctx, "RowBinary", b.insertSQL(a.cfg.Database), bytes.NewReader(b.b)); err != nil {
 		return fmt.Errorf("assemble: insert %d rows into %s: %w", b.rows, b.table.Name, err)

@@ -68,7 +68,13 @@ var querySettings = clickhouse.Settings{
 	"max_query_size": 256 << 20, "max_ast_elements": 10_000_000, "max_expanded_ast_elements": 10_000_000,
 	"max_threads": 1, "log_comment": "heplake assembler",
 	"output_format_binary_write_json_as_string": 1,
+	"load_balancing": sameReplica, "distributed_product_mode": "global",
 }
+
+// sameReplica has ClickHouse, where the tables are spread over a cluster, read
+// each shard from the replica that rows were written to: what was written is
+// then there.
+const sameReplica = "in_order"
 
 // rows runs a query and calls row for each of its rows.
 func (a *Assembler) rows(ctx context.Context, sql string, row func(*reader)) error {

@@ -173,6 +173,8 @@ func (a *Assembler) fill(ctx context.Context, r *rollup, place int, list []int64
 	}
 	return a.cfg.Conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"max_threads": 1, "max_query_size": 16 << 20, "insert_deduplicate": 0, "log_comment": "heplake assembler", "max_partitions_per_insert_block": 0,
+		// In a cluster: rows go where their key says, not where they were read.
+		"distributed_foreground_insert": 1, "parallel_distributed_insert_select": 0, "load_balancing": sameReplica,
 	})), sql)
 }
 

@@ -42,41 +42,30 @@ func Open(t testing.TB, names ...string) *Lake {
 	if err := migrate.Apply(t.Context(), l.DB, steps); err != nil {
 		t.Fatal(err)
 	}
-	if len(names) == 0 {
-		return l
-	}
-	l.load(t, names)
-	if err := l.DB.QueryRow(t.Context(), "SELECT min(time), max(time) + toIntervalSecond(1) FROM sip").Scan(&l.From, &l.To); err != nil {
-		t.Fatal(err)
-	}
+	l.fill(t, names)
 	return l
 }
 
-// load sends captures through a pipeline over the transport they were made
-// with, and waits until they are stored.
-func (l *Lake) load(t testing.TB, names []string) {
+// fill loads the captures, if any.
+func (l *Lake) fill(t testing.TB, names []string) {
 	t.Helper()
-	l.pipeline(t, func(p *ingest.Pipeline) {
-		for _, name := range names {
-			send(t, p, captures.Read(t, captures.Path(name+".pcap")))
-		}
-	})
-}
-
-// Feed sends HEP packets through a pipeline, waits until they are stored, and
-// makes calls of them.
-func (l *Lake) Feed(t testing.TB, packets [][]byte) {
-	t.Helper()
-	list := make([]captures.Packet, len(packets))
-	for i, p := range packets {
-		list[i] = captures.Packet{Transport: "udp", Payload: p}
+	if len(names) == 0 {
+		return
 	}
-	l.pipeline(t, func(p *ingest.Pipeline) { send(t, p, list) })
+	var packets [][]captures.Packet
+	for _, name := range names {
+		packets = append(packets, captures.Read(t, captures.Path(name+".pcap")))
+	}
+	l.Load(t, l.DB, packets...)
+	l.Assemble(t)
+	if err := l.DB.QueryRow(t.Context(), "SELECT min(time), max(time) + toIntervalSecond(1) FROM sip").Scan(&l.From, &l.To); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// pipeline runs a pipeline for as long as feed does, and stops it when all is
-// stored.
-func (l *Lake) pipeline(t testing.TB, feed func(*ingest.Pipeline)) {
+// Load sends captures through a pipeline over the transport they were made with,
+// and waits until they are stored. The pipeline inserts over the connection.
+func (l *Lake) Load(t testing.TB, conn driver.Conn, list ...[]captures.Packet) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Log: log})
@@ -88,11 +77,13 @@ func (l *Lake) pipeline(t testing.TB, feed func(*ingest.Pipeline)) {
 		UDP: "127.0.0.1:0", TCP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 100, IdleTimeout: time.Minute,
 		BatchRows: 100_000, BatchAge: 50 * time.Millisecond, BatchBytes: 64 << 20, Inserters: 1, Tenant: "default",
 		CorrelationHeaders: []string{"X-CID", "Session-ID"}, SIPHeaders: []string{"X-CID"}, TimeAhead: decade, TimeBehind: decade,
-	}, sp, insert.New(l.DB, l.Name, time.Minute), log)
+	}, sp, insert.New(conn, l.Name, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	feed(p)
+	for _, packets := range list {
+		send(t, p, packets)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
@@ -101,6 +92,17 @@ func (l *Lake) pipeline(t testing.TB, feed func(*ingest.Pipeline)) {
 	if b := p.Books(); b.Lost() != 0 || b.Waiting != 0 {
 		t.Fatalf("loading lost %d packets, %d wait", b.Lost(), b.Waiting)
 	}
+}
+
+// Feed sends HEP packets through a pipeline, waits until they are stored, and
+// makes calls of them.
+func (l *Lake) Feed(t testing.TB, packets [][]byte) {
+	t.Helper()
+	list := make([]captures.Packet, len(packets))
+	for i, p := range packets {
+		list[i] = captures.Packet{Transport: "udp", Payload: p}
+	}
+	l.Load(t, l.DB, list)
 	l.Assemble(t)
 }
 
