@@ -39,6 +39,13 @@ type Config struct {
 	// as it is.
 	Niceness int
 
+	// Access, if set, says before each execution of the child which users there are
+	// besides the three. The engine has no access storage that CREATE USER could
+	// write to, and reads its users at the start alone: when AccessFile, on which
+	// they depend, has changed, the child is stopped cleanly and executed anew.
+	Access     func() (Access, error)
+	AccessFile string
+
 	// LogDir receives ClickHouse's logs. Empty means Dir/logs.
 	LogDir string
 
@@ -65,6 +72,10 @@ type Config struct {
 	// for, before the restart. It must not call Stop.
 	OnCrash func(err error)
 }
+
+// Access is XML put as it is into <profiles>, <quotas> and <users> of users.xml. It
+// comes from code, never from a user.
+type Access struct{ Profiles, Quotas, Users string }
 
 const (
 	defaultStartTimeout = 2 * time.Minute

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/xml"
+	"fmt"
 	"runtime"
 	"text/template"
 )
@@ -32,6 +33,7 @@ type fileData struct {
 	MergeSlots        int    // merges and mutations that may wait or run
 	ReaderMemory      int64  // bytes one search may take
 	Hash              map[string]string
+	Access            Access // hides Config.Access
 }
 
 // readerMemory bounds one search if Config.MemoryLimit does not bound it lower.
@@ -48,6 +50,12 @@ func writeFiles(c Config, a addresses, creds credentials) error {
 		Users: c.usersPath(), Pool: pool, MergeSlots: 2 * pool,
 		ReaderMemory: readerMemory,
 		Hash:         map[string]string{},
+	}
+	if c.Access != nil {
+		var err error
+		if d.Access, err = c.Access(); err != nil {
+			return fmt.Errorf("embedded clickhouse: users: %w", err)
+		}
 	}
 	if c.MemoryLimit > 0 {
 		d.ReaderMemory = min(d.ReaderMemory, c.MemoryLimit/2)

@@ -24,6 +24,10 @@ type Server struct {
 	lock    *os.File
 	log     *slog.Logger
 
+	// accessAt is the state of Config.AccessFile that the child knows; the
+	// supervisor's.
+	accessAt stamp
+
 	restarts atomic.Uint64
 	ready    atomic.Bool
 	pid      atomic.Int64
@@ -94,9 +98,6 @@ func (s *Server) first(ctx context.Context, wanted addresses) (*process, error) 
 		if s.addr, err = wanted.choose(); err != nil {
 			return nil, err
 		}
-		if err := writeFiles(s.cfg, s.addr, s.creds); err != nil {
-			return nil, err
-		}
 		p, err := s.launch(ctx)
 		if err == nil {
 			return p, nil
@@ -112,6 +113,10 @@ func (s *Server) first(ctx context.Context, wanted addresses) (*process, error) 
 // become ready is gone when launch returns.
 func (s *Server) launch(ctx context.Context) (*process, error) {
 	begin := time.Now()
+	s.accessAt = fileStamp(s.cfg.AccessFile)
+	if err := writeFiles(s.cfg, s.addr, s.creds); err != nil {
+		return nil, err
+	}
 	p, err := spawn(s.cfg, s.library, s.lock)
 	if err != nil {
 		return nil, err
@@ -144,13 +149,25 @@ func (s *Server) supervise(p *process) {
 	wait.InitialInterval = 200 * time.Millisecond
 	wait.MaxInterval = 30 * time.Second
 	since := time.Now()
+	look := time.NewTicker(accessEvery)
+	defer look.Stop()
 	for {
+		renew := false
 		select {
 		case <-s.stopping.Done():
 			s.ready.Store(false)
 			s.err = p.stop(s.forced, s.cfg.StopTimeout)
 			return
 		case <-p.exited:
+		case <-look.C:
+			if !s.accessChanged() {
+				continue
+			}
+			renew = true
+			s.log.Info("embedded clickhouse is restarted: its users changed")
+			s.ready.Store(false)
+			_ = p.stop(s.forced, s.cfg.StopTimeout)
+			wait.Reset()
 		}
 		s.ready.Store(false)
 		s.pid.Store(0)
@@ -158,7 +175,9 @@ func (s *Server) supervise(p *process) {
 		if time.Since(since) > stableAfter {
 			wait.Reset()
 		}
-		s.crashed(fmt.Errorf("embedded clickhouse: the engine ended (%s)%s", exitText(p.err), p.lastWords()))
+		if !renew {
+			s.crashed(fmt.Errorf("embedded clickhouse: the engine ended (%s)%s", exitText(p.err), p.lastWords()))
+		}
 		if p = s.restart(wait); p == nil {
 			return // stopped while there was no child
 		}
