@@ -58,6 +58,9 @@ changed. Without clickhouse.url the embedded engine is started for it.`,
 			if err := migrate.Apply(ctx, conn, plan); err != nil {
 				return err
 			}
+			if err := syncUsers(ctx, c, db); err != nil {
+				return err
+			}
 			for _, st := range plan.Statements {
 				fmt.Fprintln(out, st.Reason)
 			}

@@ -42,10 +42,12 @@ func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*data
 		}
 		return &database{owner: u, writer: u, reader: u}, nil
 	}
-	engine, err := embedded.Start(ctx, embedded.Config{
+	cfg := embedded.Config{
 		Dir: filepath.Join(c.Data.Dir, "clickhouse"), HTTP: c.Embedded.HTTP, TCP: c.Embedded.TCP,
 		Library: c.Embedded.Library, MemoryLimit: int64(c.Embedded.Memory), Niceness: engineNiceness, Logger: log,
-	})
+	}
+	sqlAccess(&cfg)
+	engine, err := embedded.Start(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -120,5 +122,8 @@ func migrateNow(ctx context.Context, c config.Config, d *database, log *slog.Log
 	for _, st := range plan.Statements {
 		log.Info("migrate", "step", st.Reason)
 	}
-	return migrate.Apply(ctx, conn, plan)
+	if err := migrate.Apply(ctx, conn, plan); err != nil {
+		return err
+	}
+	return syncUsers(ctx, c, d)
 }

@@ -40,7 +40,7 @@
 // [Owner] may do everything and is meant for migrations and metrics, [Writer]
 // inserts, [Reader] searches under limits. Databases are reached by name: the
 // grants of writer and reader cover [Database] and every database whose name
-// begins with it.
+// begins with it. Config.Access adds others.
 //
 // # What libchdb leaves out
 //
