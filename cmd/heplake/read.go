@@ -119,6 +119,7 @@ func newFlow() *cobra.Command {
 Call-ID is given. A correlation id will do as well.
 
 With --follow it goes on: messages appear as they come, until the call is over.
+A call that is not there yet is waited for.
 -o json then writes a message on each line, and the call on the last.
 
 Exit code 0: found; 3: nothing found; 1: an error, told on one line.`,

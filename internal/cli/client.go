@@ -187,6 +187,45 @@ func (c *Client) Download(ctx context.Context, callID, format string) (body []by
 	return e.body, e.cut, err
 }
 
+// MostTogether is how many calls DownloadAll takes: their ids go in one request.
+const MostTogether = 100
+
+// DownloadAll is Download of several calls in one file, for the formats that hold
+// several: pcap, pcapng, text and json.
+func (c *Client) DownloadAll(ctx context.Context, calls []query.Call, format string) (body []byte, cut string, err error) {
+	f, ok := export.FormatOf(format)
+	switch {
+	case !ok || !f.Bulk:
+		return nil, "", fmt.Errorf("%s holds one call; for several take %s", format, strings.Join(export.FormatNames(true), ", "))
+	case len(calls) == 0 || len(calls) > MostTogether:
+		return nil, "", fmt.Errorf("%d calls: one file takes 1 to %d", len(calls), MostTogether)
+	}
+	var ids []string
+	from, to := calls[0].Start, calls[0].LastSeen
+	for i := range calls {
+		ids = append(ids, strconv.Quote(callID(&calls[i])))
+		if calls[i].Start.Before(from) {
+			from = calls[i].Start
+		}
+		if calls[i].LastSeen.After(to) {
+			to = calls[i].LastSeen
+		}
+	}
+	q := url.Values{
+		"format": {format}, "filter": {"call_id in (" + strings.Join(ids, ", ") + ")"}, "limit": {strconv.Itoa(len(calls))},
+		"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.Add(time.Second).UTC().Format(time.RFC3339Nano)},
+	}
+	e, err := c.export(ctx, "/api/v1/export", q, ExportOptions{Client: c})
+	var p *problem
+	switch {
+	case errors.As(err, &p) && p.Status == http.StatusNotFound && p.isProblem:
+		return nil, "", notFound("the calls are not there any more")
+	case err != nil:
+		return nil, "", fmt.Errorf("export: %w", err)
+	}
+	return e.body, e.cut, nil
+}
+
 // escapeSegment escapes a Call-ID as one path segment. "." and ".." would be
 // taken for steps in the path, so their dots are escaped as well.
 func escapeSegment(s string) string {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -51,8 +52,14 @@ type itemKey struct {
 	raw      string
 }
 
+// followAnywhere is at which questions for a call that is not there yet all times
+// are searched, for one that is reported late or replayed; the others search from
+// the present.
+const followAnywhere = 10
+
 // follow writes the flow and then what comes to it, until the call is over or
-// the context ends; neither is an error. A call that is over is simply written. An unknown Call-ID is ErrNotFound.
+// the context ends; neither is an error. A call that is over is simply written. An
+// unknown Call-ID is waited for; that it never came is ErrNotFound.
 func follow(ctx context.Context, o FlowOptions, f *follower) error {
 	interval := o.Interval
 	if interval == 0 {
@@ -62,7 +69,7 @@ func follow(ctx context.Context, o FlowOptions, f *follower) error {
 	if settle == 0 {
 		settle = followSettle
 	}
-	flow, err := f.ask(ctx, nil)
+	flow, err := f.await(ctx, interval)
 	if err != nil {
 		return err
 	}
@@ -82,7 +89,7 @@ func follow(ctx context.Context, o FlowOptions, f *follower) error {
 			return f.end(flow)
 		case <-time.After(interval):
 		}
-		next, err := f.ask(ctx, flow)
+		next, err := f.ask(ctx, flow.Call.Start, true) // the search need not go far
 		switch {
 		case ctx.Err() != nil:
 			return f.end(flow)
@@ -102,27 +109,55 @@ func follow(ctx context.Context, o FlowOptions, f *follower) error {
 	return f.end(flow)
 }
 
-// ask asks for the flow, known being the one that there is already. What may pass is told on stderr and is no error, once
-// there has been an answer; the flow is nil then.
-func (f *follower) ask(ctx context.Context, known *query.Flow) (*query.Flow, error) {
-	var from time.Time
-	if known != nil {
-		from = known.Call.Start // so that the search need not go far
+// await is the first answer. A call that is not there yet is waited for.
+func (f *follower) await(ctx context.Context, interval time.Duration) (*query.Flow, error) {
+	flow, err := f.ask(ctx, time.Time{}, false)
+	if !errors.Is(err, ErrNotFound) {
+		return flow, err
 	}
+	missing := err
+	f.remark(missing.Error() + " yet; waiting for it")
+	from := time.Now().Add(-time.Minute)
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil, missing
+		case <-time.After(interval):
+		}
+		since := from
+		if n%followAnywhere == 0 {
+			since = time.Time{}
+		}
+		flow, err = f.ask(ctx, since, true)
+		switch {
+		case ctx.Err() != nil:
+			return nil, missing
+		case errors.Is(err, ErrNotFound):
+		case err != nil || flow != nil:
+			return flow, err
+		}
+	}
+}
+
+// ask asks for the flow, looking from a time on, zero for any. Once there has been
+// an answer, patient, what may pass is told on stderr and is no error; the flow is
+// nil then.
+func (f *follower) ask(ctx context.Context, from time.Time, patient bool) (*query.Flow, error) {
 	flow, _, err := f.o.Client.FlowSince(ctx, f.o.CallID, from)
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(err, ErrNotFound):
 		if f.down != "" {
 			f.remark("the API answers again")
 		}
 		f.down = ""
-	case known == nil || ctx.Err() != nil || !transient(err):
+		return flow, err
+	case !patient || ctx.Err() != nil || !transient(err):
 		return nil, err
 	case f.down != err.Error():
 		f.down = err.Error()
 		f.remark(f.down + "; still trying")
 	}
-	return flow, nil
+	return nil, nil //nolint:nilnil // documented
 }
 
 func (f *follower) remark(s string) {

@@ -97,9 +97,45 @@ func TestFollowOfWhatIsOver(t *testing.T) {
 	if with.String() != without.String() {
 		t.Errorf("with --follow\n%s\nwithout\n%s", with.String(), without.String())
 	}
-	o.Follow, o.CallID = true, "nobody"
-	if err := Flow(context.Background(), Display{Out: &with}, o); ExitCode(err) != 3 {
-		t.Errorf("an unknown Call-ID: %v, exit code %d", err, ExitCode(err))
+}
+
+// A call that is not there yet is waited for, and it is said so, once.
+func TestFollowAwaits(t *testing.T) {
+	_, whole := growing(t, 28)
+	var asked atomic.Int64
+	_, c := serve(t, map[string]http.HandlerFunc{"/api/v1/flow/" + url.PathEscape(followed): func(w http.ResponseWriter, r *http.Request) {
+		n := asked.Add(1)
+		if anywhere := n == 1 || n == 1+followAnywhere; anywhere == r.URL.Query().Has("from") {
+			t.Errorf("question %d: from=%s", n, r.URL.Query().Get("from"))
+		}
+		switch {
+		case n == 3:
+			reject(http.StatusServiceUnavailable, `{"title":"Database not available","status":503}`)(w, r)
+		case n < 2+followAnywhere:
+			reject(http.StatusNotFound, `{"title":"Not found","status":404}`)(w, r)
+		default:
+			reply(whole)(w, r)
+		}
+	}})
+	var out, remarks bytes.Buffer
+	if err := Flow(context.Background(), Display{Out: &out, Err: &remarks, Width: 120}, followOptions(c)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "✓ ANSWERED") {
+		t.Errorf("the call is not shown:\n%s", out.String())
+	}
+	for _, want := range []string{`no call with Call-ID "1-16207@127.0.0.1" yet; waiting for it`, "still trying", "the API answers again"} {
+		if strings.Count(remarks.String(), want) != 1 {
+			t.Errorf("%s is not said once:\n%s", want, remarks.String())
+		}
+	}
+	// Interrupted before it came: nothing was found.
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	o := followOptions(c)
+	o.CallID = "nobody"
+	if err := Flow(ctx, Display{Out: &out}, o); ExitCode(err) != 3 {
+		t.Errorf("a call that never came: %v, exit code %d", err, ExitCode(err))
 	}
 }
 

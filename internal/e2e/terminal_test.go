@@ -229,6 +229,38 @@ func TestTUI(t *testing.T) {
 		t.Errorf("%v: %d bytes that are not the call's", err, len(b))
 	}
 
+	// Two calls marked: one ladder, one file.
+	tm.keys("Escape")
+	tm.until("1 call ", "filter:")
+	tm.keys("Space")
+	tm.until("1 call marked")
+	tm.keys("/", "C-u")
+	tm.text("1-15168@127.0.0.1")
+	tm.keys("Enter")
+	tm.until("1 call, 1 marked", "✗ 408 Request Timeout")
+	tm.keys("Space")
+	tm.until("2 calls marked", "* ")
+	tm.keys("Enter")
+	tm.until("2 calls", "1 of 35", "408 Request Timeout · 1-15168@127.0.0.1", "200 OK · 1-16207@127.0.0.1", "①")
+	path = filepath.Join(t.TempDir(), "both.pcap")
+	tm.keys("F2")
+	tm.until("save 2 calls to")
+	tm.keys("C-u")
+	tm.text(path)
+	tm.keys("Enter")
+	tm.until("both.pcap, ")
+	if b, err := os.ReadFile(path); err != nil || !bytes.Contains(b, []byte("Call-ID: 1-16207@127.0.0.1")) || !bytes.Contains(b, []byte("Call-ID: 1-15168@127.0.0.1")) {
+		t.Errorf("%v: %d bytes that are not of both calls", err, len(b))
+	}
+	tm.keys("Escape")
+	tm.until("filter:")
+	tm.keys("u", "/", "C-u")
+	tm.text("1-16207@127.0.0.1")
+	tm.keys("Enter")
+	tm.until("1 call ", "1-16207@127.0.0.1")
+	tm.keys("Enter")
+	tm.until("1 of 28")
+
 	// Help, and out; the terminal is as it was.
 	tm.keys("F1")
 	tm.until("Ladder", "whole summary")
@@ -268,10 +300,14 @@ func TestFollowAndLive(t *testing.T) {
 	l := serve(t, t.TempDir())
 	send, n := l.feed("kamailio-hep3-udp-sip-calls-a.pcap", "1-14981@127.0.0.1")
 	watch := start(t, env("HEPLAKE_API=http://"+l.addr["api"]), executable, "search", "--live", "method = INVITE")
-	if s := l.cli("flow", "1-14981@127.0.0.1", "--follow"); s.code != 3 {
-		t.Errorf("an unknown Call-ID: exit code %d\n%s%s", s.code, s.out, s.err)
-	}
+	never := l.runIn(100, 20, "flow", "nobody@127.0.0.1", "--follow")
+	never.until(`no call with Call-ID "nobody@127.0.0.1" yet; waiting for it`)
+	never.keys("C-c")
+	never.until("exit code 3")
+	waiting := l.runIn(100, 50, "flow", "1-14981@127.0.0.1", "--follow")
+	waiting.until("yet; waiting for it")
 	send(0, 3)
+	waiting.until("INVITE bob", "100 trying")
 	eventually(t, "the call is there", func() (bool, string) {
 		s := l.cli("flow", "1-14981@127.0.0.1")
 		return s.code == 0, s.err

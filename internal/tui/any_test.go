@@ -91,7 +91,7 @@ func TestSafe(t *testing.T) {
 		}
 	}
 	check("list")
-	openLadder(a, &f.Call)
+	openLadder(a, []query.Call{f.Call})
 	screen := a.top().(*flowScreen)
 	screen.take(f)
 	check("ladder")

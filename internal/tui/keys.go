@@ -11,6 +11,7 @@ var keys = struct {
 	help, redraw, quit, back, accept, cancel                                  key.Binding
 	up, down, pageUp, pageDown, home, end, left, right                        key.Binding
 	open, filter, sortLeft, sortRight, reverse, live, refresh, window, more   key.Binding
+	choose, chooseAll, chooseNone                                             key.Binding
 	save, copyID, mark, decoded, pane, time, find, next, previous             key.Binding
 	leg, allLegs, copies, media, events, summary, nextCall, previousCall, why key.Binding
 }{
@@ -40,6 +41,10 @@ var keys = struct {
 	window:    bind([]string{"t"}, "t", "time"),
 
 	more: bind([]string{"+"}, "+", "more calls, when there are more"),
+
+	choose:     bind([]string{"space"}, "Space", "mark"),
+	chooseAll:  bind([]string{"a"}, "a", "mark all that are shown"),
+	chooseNone: bind([]string{"u"}, "u", "no call marked"),
 
 	save:     bind([]string{"f2", "s"}, "F2", "save"),
 	copyID:   bind([]string{"y"}, "y", "copy the Call-ID"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -19,6 +20,8 @@ type flowScreen struct {
 	a    *app
 	call query.Call // as the list knew it
 	id   string     // that is asked for
+	// several are the calls that are shown together, the oldest first; nil for one.
+	several []query.Call
 
 	flow *query.Flow // nil until the answer
 	err  error       // why there is none
@@ -67,12 +70,24 @@ type flowed struct {
 	of    *flowScreen
 	asked int
 	flow  *query.Flow
+	calls []query.Call // of several
 	err   error
 }
 
-// openLadder shows a call.
-func openLadder(a *app, c *query.Call) tea.Cmd {
-	f := newFlowScreen(a, c)
+// mostLadders is how many calls are shown in one ladder: more nobody can read.
+const mostLadders = 20
+
+// openLadder shows a call, or several in one ladder.
+func openLadder(a *app, calls []query.Call) tea.Cmd {
+	if len(calls) > mostLadders {
+		a.complain(fmt.Errorf("%d calls are marked; one ladder shows up to %d (u takes all marks away)", len(calls), mostLadders))
+		return nil
+	}
+	f := newFlowScreen(a, &calls[0])
+	if len(calls) > 1 {
+		f.several = calls
+		f.live = slices.ContainsFunc(calls, func(c query.Call) bool { return cli.CallOpen(&c) })
+	}
 	a.push(f)
 	return f.ask()
 }
@@ -88,10 +103,30 @@ func (f *flowScreen) ask() tea.Cmd {
 	f.asked++
 	f.cancel = cancel
 	asked, client, id, start := f.asked, f.a.o.Client, f.id, f.call.Start
+	if calls := f.several; calls != nil {
+		return func() tea.Msg {
+			flow, calls, err := askAll(ctx, client, calls)
+			return flowed{f, asked, flow, calls, err}
+		}
+	}
 	return func() tea.Msg {
 		flow, _, err := client.FlowSince(ctx, id, start)
-		return flowed{f, asked, flow, err}
+		return flowed{f, asked, flow, nil, err}
 	}
+}
+
+// askAll asks for several calls and makes one flow of them; now is how the calls
+// stand.
+func askAll(ctx context.Context, client *cli.Client, calls []query.Call) (flow *query.Flow, now []query.Call, err error) {
+	var flows []*query.Flow
+	for i := range calls {
+		flow, _, err := client.FlowSince(ctx, cli.CallID(&calls[i]), calls[i].Start)
+		if err != nil {
+			return nil, nil, err
+		}
+		flows, now = append(flows, flow), append(now, flow.Call)
+	}
+	return merge(flows), now, nil
 }
 
 func (f *flowScreen) close() {
@@ -122,6 +157,9 @@ func (f *flowScreen) answer(msg tea.Msg) {
 	default:
 		f.err = nil
 		f.a.worked()
+		if f.several != nil {
+			f.several = m.calls
+		}
 		f.take(m.flow)
 	}
 }
@@ -131,7 +169,10 @@ func (f *flowScreen) answer(msg tea.Msg) {
 func (f *flowScreen) take(flow *query.Flow) {
 	at, last := f.here(), f.shown != nil && f.cursor > 0 && f.cursor == len(f.shown.Items)-1
 	grown := f.flow != nil && len(flow.Items) > len(f.flow.Items)
-	f.flow, f.call = flow, flow.Call
+	f.flow = flow
+	if f.several == nil {
+		f.call = flow.Call
+	}
 	f.filter()
 	if f.find(at) && !(last && grown && f.live) {
 		return
@@ -225,6 +266,9 @@ func (f *flowScreen) title() (string, string) {
 		right += " · live"
 	}
 	left := f.id
+	if n := len(f.several); n > 1 {
+		return fmt.Sprintf("%d calls", n), strings.TrimPrefix(right, " · ")
+	}
 	if f.flow != nil && f.drawing != nil && !f.whole {
 		left = plain(f.drawing.Summary()[0])
 	}

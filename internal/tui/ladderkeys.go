@@ -28,9 +28,9 @@ func (f *flowScreen) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, keys.end):
 		f.move(1 << 30)
 	case key.Matches(k, keys.save):
-		return askSave(a, f.id)
+		return askSave(a, f.calls())
 	case key.Matches(k, keys.copyID):
-		return copyID(a, f.id)
+		return copyID(a, f.callID())
 	case key.Matches(k, keys.refresh):
 		return f.ask()
 	case key.Matches(k, keys.live):
@@ -99,6 +99,26 @@ func (f *flowScreen) viewKey(a *app, k tea.KeyPressMsg) tea.Cmd {
 		f.look(-1)
 	}
 	return nil
+}
+
+// calls are those that are shown.
+func (f *flowScreen) calls() []query.Call {
+	if f.several != nil {
+		return f.several
+	}
+	call := f.call
+	if len(call.CallIDs) == 0 || call.CallIDs[0] != f.id {
+		call.CallIDs = append([]string{f.id}, call.CallIDs...) // that it was asked for by
+	}
+	return []query.Call{call}
+}
+
+// callID is the call's; of several calls that of the message under the cursor.
+func (f *flowScreen) callID() string {
+	if it := f.current(); f.several != nil && it != nil && it.CallID != "" {
+		return it.CallID
+	}
+	return f.id
 }
 
 func (f *flowScreen) toggle(off *bool, what string) {
@@ -189,6 +209,10 @@ func (f *flowScreen) mark() {
 
 // neighbour goes on to another call of the list.
 func (f *flowScreen) neighbour(by int) tea.Cmd {
+	if f.several != nil {
+		f.a.say("several calls are shown: go back to choose others")
+		return nil
+	}
 	l := f.a.list
 	i := slices.IndexFunc(l.calls, func(c query.Call) bool { return cli.CallKey(&c) == cli.CallKey(&f.call) })
 	if i < 0 || i+by < 0 || i+by >= len(l.calls) {

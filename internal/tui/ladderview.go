@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/heplake/heplake/internal/cli"
 	"github.com/heplake/heplake/internal/termtext"
 	"github.com/heplake/heplake/query"
 	"github.com/heplake/heplake/query/ladder"
@@ -90,6 +92,9 @@ func (f *flowScreen) height(d *ladder.Drawing, i, j, enough int) int {
 
 // summary is the call's: whole, or why it ended as it did and the legs. It leaves most of the screen to the ladder.
 func (f *flowScreen) summary(d *ladder.Drawing, w, h int) []string {
+	if f.several != nil {
+		return f.callLines(w, h)
+	}
 	if f.whole {
 		return append(d.Summary(), "")
 	}
@@ -98,6 +103,34 @@ func (f *flowScreen) summary(d *ladder.Drawing, w, h int) []string {
 		lines = append(lines[:most-1:most-1], termtext.Paint("          "+f.a.pen.pick("…", "...")+" i tells it whole, w goes to its messages", termtext.Dim))
 	}
 	if legs := f.legs(w); legs != "" {
+		lines = append(lines, legs)
+	}
+	return lines
+}
+
+// callLines tells of several calls who called whom and what came of it, a line
+// each, as many as leave most of the screen to the ladder; i tells all.
+func (f *flowScreen) callLines(w, h int) []string {
+	most := max(h/4, 2)
+	if f.whole {
+		most = len(f.several)
+	}
+	var lines []string
+	for i := range f.several {
+		if i == most-1 && len(f.several) > most {
+			lines = append(lines, termtext.Paint("  "+f.a.pen.pick("…", "...")+" i tells all "+itoa(len(f.several)), termtext.Dim))
+			break
+		}
+		c := &f.several[i]
+		marks := ""
+		for leg, l := range f.flow.Legs {
+			if slices.Contains(c.CallIDs, l.CallID) {
+				marks += ladder.LegMark(leg)
+			}
+		}
+		lines = append(lines, "  "+marks+" "+f.a.pen.fit(f.a.pen.text(cli.Describe(c)+" · "+cli.CallID(c)), max(w-4-termtext.Width(marks), 1)))
+	}
+	if legs := f.legs(w); legs != "" && len(f.flow.Legs) <= 9 {
 		lines = append(lines, legs)
 	}
 	return lines

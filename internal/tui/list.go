@@ -1,8 +1,11 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +40,9 @@ type list struct {
 	page       int
 	sheet      *cli.CallSheet
 	sheetWidth int
+	// chosen are the calls marked, by key: they are opened and saved together. A
+	// mark stays while another filter does not show its call.
+	chosen map[string]query.Call
 
 	limit int
 	live  bool
@@ -60,7 +66,7 @@ type searched struct {
 }
 
 func newList(a *app) (*list, error) {
-	l := &list{a: a, filter: a.o.Filter, since: a.o.Since, until: a.o.Until, sortBy: cli.SortColumns()[0], descending: true, limit: a.o.Limit, live: !a.o.Paused}
+	l := &list{a: a, filter: a.o.Filter, since: a.o.Since, until: a.o.Until, sortBy: cli.SortColumns()[0], descending: true, limit: a.o.Limit, live: !a.o.Paused, chosen: map[string]query.Call{}}
 	if _, _, err := l.window(); err != nil {
 		return nil, err
 	}
@@ -152,7 +158,7 @@ func (l *list) answer(msg tea.Msg) {
 	}
 	l.show(m.answer.Calls, m.answer.Truncated)
 	if open && l.current() != nil && l.a.top() == screen(l) {
-		l.a.next = openLadder(l.a, l.current())
+		l.a.next = openLadder(l.a, l.meant())
 	}
 }
 
@@ -165,6 +171,11 @@ func (l *list) show(calls []query.Call, truncated bool) {
 	}
 	cli.SortCalls(calls, l.sortBy, l.descending)
 	l.calls, l.truncated, l.sheet = calls, truncated, nil
+	for i := range calls { // what is known of those marked grows, too
+		if key := cli.CallKey(&calls[i]); l.isChosen(&calls[i]) {
+			l.chosen[key] = calls[i]
+		}
+	}
 	if at != "" {
 		if i := slices.IndexFunc(calls, func(c query.Call) bool { return cli.CallKey(&c) == at }); i >= 0 {
 			l.top += i - l.cursor
@@ -183,6 +194,58 @@ func (l *list) current() *query.Call {
 		return nil
 	}
 	return &l.calls[l.cursor]
+}
+
+func (l *list) isChosen(c *query.Call) bool {
+	_, ok := l.chosen[cli.CallKey(c)]
+	return ok
+}
+
+// choose marks the call under the cursor, or takes its mark away.
+func (l *list) choose() {
+	c := l.current()
+	if l.isChosen(c) {
+		delete(l.chosen, cli.CallKey(c))
+	} else {
+		l.chosen[cli.CallKey(c)] = *c
+	}
+	l.sheet = nil
+	l.sayChosen()
+}
+
+// chooseAll marks every call that is shown, or none at all.
+func (l *list) chooseAll(all bool) {
+	l.chosen, l.sheet = map[string]query.Call{}, nil
+	if all {
+		for _, c := range l.calls {
+			l.chosen[cli.CallKey(&c)] = c
+		}
+	}
+	l.sayChosen()
+}
+
+func (l *list) sayChosen() {
+	switch n := len(l.chosen); n {
+	case 0:
+		l.a.say("no call is marked")
+	case 1:
+		l.a.say("1 call marked; mark others to see or save them together")
+	default:
+		l.a.say(fmt.Sprintf("%d calls marked: Enter shows them in one ladder, F2 saves them in one file", n))
+	}
+}
+
+// meant are the calls that a key is about: those marked, the oldest first, else
+// the one under the cursor.
+func (l *list) meant() []query.Call {
+	if len(l.chosen) == 0 {
+		return []query.Call{*l.current()}
+	}
+	out := slices.Collect(maps.Values(l.chosen))
+	slices.SortFunc(out, func(a, b query.Call) int {
+		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(cli.CallKey(&a), cli.CallKey(&b)))
+	})
+	return out
 }
 
 func (l *list) typing() bool { return l.input.Focused() }

@@ -54,13 +54,19 @@ func (l *list) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 		return l.askWindow()
 	case key.Matches(k, keys.more):
 		return l.more()
+	case key.Matches(k, keys.chooseNone):
+		l.chooseAll(false)
 	case key.Matches(k, keys.open) && l.fresh:
 		l.open = true
 	case l.current() == nil:
 	case key.Matches(k, keys.open), k.String() == "right":
-		return openLadder(a, l.current())
+		return openLadder(a, l.meant())
+	case key.Matches(k, keys.choose):
+		l.choose()
+	case key.Matches(k, keys.chooseAll):
+		l.chooseAll(true)
 	case key.Matches(k, keys.save):
-		return askSave(a, cli.CallID(l.current()))
+		return askSave(a, l.meant())
 	case key.Matches(k, keys.copyID):
 		return copyID(a, cli.CallID(l.current()))
 	}

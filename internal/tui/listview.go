@@ -11,6 +11,7 @@ import (
 
 	"github.com/heplake/heplake/internal/cli"
 	"github.com/heplake/heplake/internal/termtext"
+	"github.com/heplake/heplake/query"
 )
 
 func (l *list) title() (string, string) {
@@ -22,6 +23,9 @@ func (l *list) title() (string, string) {
 		right = "1 call"
 	case l.truncated:
 		right = fmt.Sprintf("the newest %d calls, + for more", len(l.calls))
+	}
+	if n := len(l.chosen); n > 0 {
+		right += fmt.Sprintf(", %d marked", n)
 	}
 	state := "paused"
 	if l.live && l.until == "" {
@@ -44,19 +48,38 @@ func (l *list) view(w, h int) []string {
 	}
 	if l.sheet == nil || l.sheetWidth != w {
 		d := l.a.o.Display
-		d.Width = w
+		d.Width = w - l.markWidth()
 		l.sheet, l.sheetWidth = cli.NewCallSheet(l.calls, d), w
 	}
-	lines = append(lines, l.sheet.Head(l.sortBy, l.descending))
+	lines = append(lines, strings.Repeat(" ", l.markWidth())+l.sheet.Head(l.sortBy, l.descending))
 	l.page = max(h-len(lines), 1)
 	l.top = scroll(l.top, l.cursor, l.cursor, l.page, len(l.calls))
 	for i := l.top; i < min(l.top+l.page, len(l.calls)); i++ {
-		lines = append(lines, l.sheet.Row(&l.calls[i], i == l.cursor && !l.typing()))
+		lines = append(lines, l.mark(&l.calls[i])+l.sheet.Row(&l.calls[i], i == l.cursor && !l.typing()))
 	}
 	if len(l.calls) == 0 {
 		lines = append(lines, "", termtext.Paint("  "+l.a.pen.text(l.nothing()), termtext.Dim))
 	}
 	return lines
+}
+
+// markWidth is what the column of marks takes: nothing while nothing is marked.
+func (l *list) markWidth() int {
+	if len(l.chosen) == 0 {
+		return 0
+	}
+	return 2
+}
+
+// mark is that of a call, as wide as the column.
+func (l *list) mark(c *query.Call) string {
+	switch {
+	case len(l.chosen) == 0:
+		return ""
+	case l.isChosen(c):
+		return termtext.Paint("*", termtext.YellowBold) + " "
+	}
+	return "  "
 }
 
 // mistake tells what is wrong with the filter, and where.
@@ -116,13 +139,13 @@ func (l *list) hints() []key.Binding {
 	if l.typing() {
 		return []key.Binding{bind(nil, "Enter", "search"), bind(nil, "Tab", "complete"), bind(nil, "↑↓", "other completions"), bind(nil, "Esc", "leave it")}
 	}
-	return []key.Binding{keys.help, bind(nil, "Enter", "ladder"), keys.filter, keys.window, keys.live, bind(nil, "<>", "sort"), keys.reverse, keys.save, keys.copyID, keys.quit}
+	return []key.Binding{keys.help, bind(nil, "Enter", "ladder"), keys.choose, keys.filter, keys.window, keys.live, bind(nil, "<>", "sort"), keys.reverse, keys.save, keys.copyID, keys.quit}
 }
 
 func (l *list) help() []keyGroup {
 	return []keyGroup{
 		{"Calls", []key.Binding{
-			bind(nil, "Enter", "the ladder of the call"), keys.filter, keys.window, keys.live, keys.refresh,
+			bind(nil, "Enter", "the ladder of the call, or of all that are marked"), bind(nil, "Space", "mark the call: for one ladder, or one file, of several"), keys.chooseAll, keys.chooseNone, keys.filter, keys.window, keys.live, keys.refresh,
 			keys.sortLeft, keys.sortRight, keys.reverse, keys.more, keys.save, keys.copyID, bind(nil, "Esc", "stop asking"), keys.quit,
 		}},
 		moving,

@@ -230,9 +230,9 @@ func (m *messageScreen) key(a *app, k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, keys.mark):
 		m.f.mark()
 	case key.Matches(k, keys.save):
-		return askSave(a, m.f.id)
+		return askSave(a, m.f.calls())
 	case key.Matches(k, keys.copyID):
-		return copyID(a, m.f.id)
+		return copyID(a, m.f.callID())
 	}
 	return nil
 }

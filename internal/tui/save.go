@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/heplake/heplake/internal/cli"
+	"github.com/heplake/heplake/query"
 )
 
 // saveFormats are what a call is saved as, by the end of the file's name.
@@ -19,9 +20,14 @@ var saveFormats = map[string]string{
 	".pcap": "pcap", ".pcapng": "pcapng", ".txt": "text", ".json": "json", ".svg": "svg", ".html": "html", ".tar": "sipp",
 }
 
-// askSave asks for a file to save a call to.
-func askSave(a *app, id string) tea.Cmd {
-	return a.ask("save to (.pcap .pcapng .txt .json .svg .html .tar):", fileName(id)+".pcap", func(path string) tea.Cmd {
+// askSave asks for a file to save calls to: several in one file, which not every
+// format can.
+func askSave(a *app, calls []query.Call) tea.Cmd {
+	question, name := "save to (.pcap .pcapng .txt .json .svg .html .tar):", fileName(cli.CallID(&calls[0]))
+	if n := len(calls); n > 1 {
+		question, name = fmt.Sprintf("save %d calls to (.pcap .pcapng .txt .json):", n), fmt.Sprintf("%d-calls", n)
+	}
+	return a.ask(question, name+".pcap", func(path string) tea.Cmd {
 		path = strings.TrimSpace(path)
 		if path == "" {
 			return nil
@@ -39,7 +45,7 @@ func askSave(a *app, id string) tea.Cmd {
 		a.say("saving …")
 		ctx, client := a.ctx, a.o.Client
 		return func() tea.Msg {
-			n, cut, err := save(ctx, client, id, format, path)
+			n, cut, err := save(ctx, client, calls, format, path)
 			switch {
 			case err != nil:
 				return told{err: err}
@@ -51,15 +57,20 @@ func askSave(a *app, id string) tea.Cmd {
 	})
 }
 
-// save writes a call to a new file; one that is there is not touched. It returns
+// save writes calls to a new file; one that is there is not touched. It returns
 // the number of bytes, and what limit cut the call.
-func save(ctx context.Context, client *cli.Client, id, format, path string) (n int, cut string, err error) {
+func save(ctx context.Context, client *cli.Client, calls []query.Call, format, path string) (n int, cut string, err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return 0, "", fmt.Errorf("%s is there already: give another name", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return 0, "", err
 	}
-	body, cut, err := client.Download(ctx, id, format)
+	var body []byte
+	if len(calls) == 1 {
+		body, cut, err = client.Download(ctx, cli.CallID(&calls[0]), format)
+	} else {
+		body, cut, err = client.DownloadAll(ctx, calls, format)
+	}
 	if err != nil {
 		return 0, "", err
 	}
