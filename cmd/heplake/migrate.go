@@ -18,7 +18,8 @@ func newMigrate(g *global) *cobra.Command {
 		Short: "Bring the schema to this version",
 		Long: `Compare the tables that are there with those that this version wants, and run
 the statements between the two. With --plan they are printed and nothing is
-changed. Without clickhouse.url the embedded engine is started for it.`,
+changed. Without clickhouse.url the embedded engine is started for it. With
+clickhouse.cluster all nodes of the cluster are compared and brought up.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx := cmd.Context()
@@ -35,36 +36,40 @@ changed. Without clickhouse.url the embedded engine is started for it.`,
 				defer cancel()
 				err = errors.Join(err, db.stop(stopping))
 			}()
-			conn, err := connect(db.owner, false)
+			m, err := planMigration(ctx, c, db)
 			if err != nil {
 				return err
 			}
-			defer func() { _ = conn.Close() }()
-			plan, err := migrate.Plan(ctx, conn, schemaOptions(c, db))
-			if err != nil {
-				return err
-			}
+			defer m.close()
 			out := cmd.OutOrStdout()
 			if planOnly {
-				if plan.Empty() {
+				if m.statements() == 0 {
 					fmt.Fprintln(out, "-- nothing to do: the schema is as this version wants it")
 				}
-				if s := plan.String(); s != "" {
-					fmt.Fprintln(out, s)
+				for i, plan := range m.plans {
+					if s := plan.String(); s != "" {
+						if m.nodes[i] != "" {
+							fmt.Fprintf(out, "-- on %s\n\n", m.nodes[i])
+						}
+						fmt.Fprintln(out, s)
+					}
 				}
 				return nil
 			}
 			began := time.Now()
-			if err := migrate.Apply(ctx, conn, plan); err != nil {
+			if err := m.apply(ctx); err != nil {
 				return err
 			}
 			if err := syncUsers(ctx, c, db); err != nil {
 				return err
 			}
-			for _, st := range plan.Statements {
-				fmt.Fprintln(out, st.Reason)
-			}
-			fmt.Fprintf(out, "schema is up to date: %d statements in %s\n", len(plan.Statements), time.Since(began).Round(time.Millisecond))
+			m.each(func(node string, s migrate.Statement) {
+				if node != "" {
+					node += ": "
+				}
+				fmt.Fprintln(out, node+s.Reason)
+			})
+			fmt.Fprintf(out, "schema is up to date: %d statements in %s\n", m.statements(), time.Since(began).Round(time.Millisecond))
 			return nil
 		},
 	}

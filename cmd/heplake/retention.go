@@ -110,6 +110,9 @@ func parseChange(set []string) (map[string]int, error) {
 // openRunning is the database of settings; the engine of a heplake that runs on
 // the same data folder, when one does.
 func openRunning(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
+	if err := singleNode(c); err != nil {
+		return nil, err
+	}
 	if c.ClickHouse.URL == "" {
 		var at struct {
 			HTTP     string `json:"clickhouse_http"`
@@ -284,6 +287,10 @@ func keptFor(days int) string {
 // startGuard watches over the disk: see retention.Guard.
 func (s *server) startGuard(ctx context.Context) error {
 	if s.c.Retention.MinFree == 0 {
+		return nil
+	}
+	if s.c.ClickHouse.Cluster != "" {
+		s.log.Info("retention.min_free is not looked after in a cluster: watch the nodes' disks")
 		return nil
 	}
 	conn, err := connect(s.db.owner, true)

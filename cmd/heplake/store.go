@@ -35,6 +35,9 @@ const engineNiceness = 3
 
 // openDatabase starts the embedded engine, unless clickhouse.url names a server.
 func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
+	if err := checkCluster(c); err != nil {
+		return nil, err
+	}
 	if u := c.ClickHouse.URL; u != "" {
 		parsed, err := url.Parse(u)
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
@@ -102,6 +105,7 @@ func redact(address string) string {
 func schemaOptions(c config.Config, d *database) schema.Options {
 	return schema.Options{
 		Database: d.name(), LinkHeaders: c.Correlation.Headers,
+		Cluster: schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0},
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
@@ -110,19 +114,24 @@ func schemaOptions(c config.Config, d *database) schema.Options {
 
 // migrateNow brings the schema to this version.
 func migrateNow(ctx context.Context, c config.Config, d *database, log *slog.Logger) error {
-	conn, err := connect(d.owner, false)
+	m, err := planMigration(ctx, c, d)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	plan, err := migrate.Plan(ctx, conn, schemaOptions(c, d))
-	if err != nil {
-		return err
+	defer m.close()
+	m.each(func(node string, s migrate.Statement) {
+		if node == "" {
+			log.Info("migrate", "step", s.Reason)
+			return
+		}
+		log.Info("migrate", "node", node, "step", s.Reason)
+	})
+	for _, p := range m.plans {
+		for _, note := range p.Away {
+			log.Warn("migrate", "note", note)
+		}
 	}
-	for _, st := range plan.Statements {
-		log.Info("migrate", "step", st.Reason)
-	}
-	if err := migrate.Apply(ctx, conn, plan); err != nil {
+	if err := m.apply(ctx); err != nil {
 		return err
 	}
 	return syncUsers(ctx, c, d)

@@ -1,7 +1,11 @@
 package chtest
 
 import (
+	"crypto/rand"
+	"encoding/json"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +17,8 @@ import (
 const ClusterName = "lake"
 
 // StartCluster starts engines that know each other as the shards of a cluster,
-// one replica each, and returns them in the shards' order. They have no Keeper:
+// one replica each, and returns them in the shards' order. Their users have the
+// same passwords. They have no Keeper:
 // neither ReplicatedMergeTree nor ON CLUSTER work. Each stops at the test's end.
 func StartCluster(t testing.TB, shards int) []*embedded.Server {
 	t.Helper()
@@ -30,9 +35,20 @@ func StartCluster(t testing.TB, shards int) []*embedded.Server {
 func ClusterConfigs(t testing.TB, shards int) []embedded.Config {
 	t.Helper()
 	configs := make([]embedded.Config, shards)
+	users := map[embedded.User]string{}
+	for _, u := range embedded.Users() {
+		users[u] = rand.Text()
+	}
+	credentials, err := json.Marshal(users)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var xml strings.Builder
 	for i := range configs {
 		configs[i].Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(configs[i].Dir, "credentials.json"), credentials, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		configs[i].HTTP, configs[i].TCP = FreeAddr(t), FreeAddr(t)
 		host, port, err := net.SplitHostPort(configs[i].TCP)
 		if err != nil {

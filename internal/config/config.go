@@ -23,6 +23,11 @@ type Config struct {
 	Spool       Spool       `koanf:"spool"`
 	ClickHouse  struct {
 		URL string `koanf:"url" takes:"http://user:password@host:8123/database, or nothing for the embedded engine"`
+		// Cluster, Replicated and Nodes say how the tables are spread: see
+		// docs/deploy.md.
+		Cluster    string   `koanf:"cluster" takes:"the name of a cluster in ClickHouse's remote_servers, over whose shards the tables are spread, or nothing for a single node"`
+		Replicated bool     `koanf:"replicated" takes:"true where a cluster's tables are replicated (ReplicatedMergeTree, with Keeper), or false"`
+		Nodes      []string `koanf:"nodes" takes:"a list of host:port, every node of a cluster without Keeper, for migrate to speak to each; nothing where ClickHouse carries statements to all nodes (ON CLUSTER)"`
 	} `koanf:"clickhouse"`
 	Embedded  Embedded  `koanf:"embedded"`
 	Retention Retention `koanf:"retention"`
@@ -133,6 +138,7 @@ func Default() Config {
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
+	c.ClickHouse.Replicated = true
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.Archive = Archive{File: 512 << 20}
 	c.API.Addr = "127.0.0.1:9080"

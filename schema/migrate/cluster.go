@@ -115,7 +115,7 @@ func (p *planner) leaveOut() error {
 			there = append(there, s)
 			continue
 		}
-		p.steps.Notes = append(p.steps.Notes, "node "+s.node+" does not answer and is left out: run heplake migrate again when it does")
+		p.steps.Away = append(p.steps.Away, "node "+s.node+" does not answer and is left out: run heplake migrate again when it does")
 	}
 	p.states = there
 	return nil

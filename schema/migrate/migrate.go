@@ -46,6 +46,8 @@ type Steps struct {
 	// Notes are differences that stay because ClickHouse cannot change them in
 	// place and nothing breaks by them.
 	Notes []string
+	// Away says which nodes of a cluster did not answer: the plan is without them.
+	Away []string
 
 	// own is how many of the statements, the first, are about what a node has for
 	// itself: the others may need that of all nodes.
@@ -61,7 +63,7 @@ func (s Steps) String() string {
 	for _, st := range s.Statements {
 		fmt.Fprintf(&b, "-- %s\n%s;\n\n", st.Reason, st.SQL)
 	}
-	for _, n := range s.Notes {
+	for _, n := range slices.Concat(s.Notes, s.Away) {
 		fmt.Fprintf(&b, "-- note: %s\n", n)
 	}
 	return strings.TrimRight(b.String(), "\n")

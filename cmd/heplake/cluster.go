@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/heplake/heplake/internal/config"
+	"github.com/heplake/heplake/schema/migrate"
+)
+
+// checkCluster checks the settings about a cluster against each other.
+func checkCluster(c config.Config) error {
+	switch {
+	case c.ClickHouse.Cluster != "" && c.ClickHouse.URL == "":
+		return errors.New("clickhouse.cluster needs clickhouse.url: the embedded engine is a single node")
+	case c.ClickHouse.Cluster == "" && len(c.ClickHouse.Nodes) > 0:
+		return errors.New("clickhouse.nodes needs clickhouse.cluster: the cluster's name")
+	case c.ClickHouse.Cluster != "" && c.Archive.Dir != "":
+		return errors.New("archive.dir: the archive is of a single node's tables, and clickhouse.cluster is set; use ClickHouse's BACKUP")
+	}
+	return nil
+}
+
+// singleNode refuses, for a command that works on the tables of one node, a
+// cluster of which it would see a part.
+func singleNode(c config.Config) error {
+	if c.ClickHouse.Cluster != "" {
+		return fmt.Errorf("this command works on a single node, and clickhouse.cluster is %s: see the chapter on clusters in docs/deploy.md", c.ClickHouse.Cluster)
+	}
+	return nil
+}
+
+// migrationNodes are the addresses of the nodes that are migrated one by one: the
+// one of clickhouse.url alone where ClickHouse carries statements to all.
+func migrationNodes(c config.Config, d *database) ([]string, error) {
+	if len(c.ClickHouse.Nodes) == 0 {
+		return []string{d.owner}, nil
+	}
+	out := make([]string, len(c.ClickHouse.Nodes))
+	for i, host := range c.ClickHouse.Nodes {
+		u, err := url.Parse(d.owner)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse.url: %w", err)
+		}
+		u.Host = host
+		out[i] = u.String()
+	}
+	return out, nil
+}
+
+// migration is what leads from the tables as they are to this version's, on each
+// of the nodes that are migrated one by one.
+type migration struct {
+	// nodes are the nodes' addresses without their password, when there are several.
+	nodes []string
+	conns []driver.Conn
+	plans []migrate.Steps
+}
+
+// planMigration compares; close the migration when done.
+func planMigration(ctx context.Context, c config.Config, d *database) (m *migration, err error) {
+	addresses, err := migrationNodes(c, d)
+	if err != nil {
+		return nil, err
+	}
+	m = &migration{nodes: make([]string, len(addresses))}
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
+	for i, address := range addresses {
+		if len(c.ClickHouse.Nodes) > 0 {
+			m.nodes[i] = c.ClickHouse.Nodes[i]
+		}
+		conn, err := connect(address, false)
+		if err != nil {
+			return m, err
+		}
+		m.conns = append(m.conns, conn)
+		plan, err := migrate.Plan(ctx, conn, schemaOptions(c, d))
+		if err != nil {
+			return m, onNode(m.nodes[i], err)
+		}
+		m.plans = append(m.plans, plan)
+	}
+	return m, nil
+}
+
+// onNode says where an error happened, if there are several nodes.
+func onNode(node string, err error) error {
+	if node == "" {
+		return err
+	}
+	return fmt.Errorf("node %s: %w", node, err)
+}
+
+// statements is how many there are to run.
+func (m *migration) statements() (n int) {
+	for _, p := range m.plans {
+		n += len(p.Statements)
+	}
+	return n
+}
+
+// each calls do for each statement, with the node's name where there are several.
+func (m *migration) each(do func(node string, s migrate.Statement)) {
+	for i, p := range m.plans {
+		for _, st := range p.Statements {
+			do(m.nodes[i], st)
+		}
+	}
+}
+
+// apply runs the statements.
+func (m *migration) apply(ctx context.Context) error {
+	dbs := make([]migrate.DB, len(m.conns))
+	for i, conn := range m.conns {
+		dbs[i] = conn
+	}
+	return migrate.ApplyAll(ctx, dbs, m.plans)
+}
+
+func (m *migration) close() {
+	for _, conn := range m.conns {
+		_ = conn.Close()
+	}
+}
