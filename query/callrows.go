@@ -238,19 +238,13 @@ func (s *Store) flags(ctx context.Context, c *cost, legs []string, tenants map[s
 }
 
 // known finds the calls that have one of the ids, as their rows say: all their
-// Call-IDs and correlation ids, those found by likeness included.
-func (s *Store) known(ctx context.Context, c *cost, r closureRequest) ([][]node, error) {
+// Call-IDs and correlation ids, those found by likeness included, and that began at
+// most startMargin before the windows.
+func (s *Store) known(ctx context.Context, c *cost, r closureRequest, ids []string, looked windows) ([][]node, error) {
 	var p filter.Params
-	list := p.Add("Array(String)", r.ids)
-	when := "1"
-	if r.near != nil {
-		var parts []string
-		for _, w := range r.near {
-			parts = append(parts, "("+window{w.from.Add(-startMargin), w.to}.starts(&p)+")")
-		}
-		when = "(" + strings.Join(parts, " OR ") + ")"
-	}
-	sql := "SELECT tenant, call_ids, correlation_ids FROM " + s.table("calls") + " WHERE " + when + " AND " + tenantCondition(r.tenant, &p) +
+	list := p.Add("Array(String)", ids)
+	when := looked.any(func(w window) string { return window{w.from.Add(-startMargin), w.to}.starts(&p) })
+	sql := "SELECT tenant, call_ids, correlation_ids FROM " + s.table("call_rows") + " FINAL WHERE " + when + " AND " + tenantCondition(r.tenant, &p) +
 		" AND (hasAny(call_ids, " + list + ") OR hasAny(correlation_ids, " + list + ")) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
 	var out [][]node
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {

@@ -152,6 +152,9 @@ type callSearch struct {
 	window  window
 	// left is the part of the window not yet looked at.
 	left window
+	// places are where the ids are that the filter demands; nil when it demands none,
+	// or of too many.
+	places *places
 	// after is the last call of the page before; nil on the first.
 	after *cursor
 	// pending are candidates of slices done whose calls are not computed yet.
@@ -168,8 +171,15 @@ type callSearch struct {
 
 func (s *callSearch) run(ctx context.Context) error {
 	width := firstSlice
-	if s.plan.ByID {
-		width = s.left.to.Sub(s.left.from)
+	if s.plan.IDs != nil && len(s.plan.IDs) <= maxLookups {
+		pl, err := s.store.lookUp(ctx, &s.cost, s.plan.IDs, s.request.Tenant, windows{s.window}, maxPlaces)
+		if err != nil {
+			return err
+		}
+		if pl.whole {
+			s.places = &pl
+			width = s.left.to.Sub(s.left.from)
+		}
 	}
 	for s.left.from.Before(s.left.to) && !s.enough() {
 		if s.examined >= maxExamined || !time.Now().Before(s.until) {
@@ -252,8 +262,12 @@ func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate,
 	if s.request.Oldest {
 		at, order = "min(time)", "ASC"
 	}
+	where := ""
+	if s.places != nil {
+		where = " AND " + s.places.rows(windows{slice}, p)
+	}
 	sql := "SELECT tenant, correlation_id, " + at + " AS at FROM " + s.store.table("sip") +
-		" WHERE " + slice.condition(p) + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
+		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
 		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
 	var out []candidate
 	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {
@@ -352,7 +366,7 @@ func (s *callSearch) sort() {
 func (s *callSearch) result() CallsResult {
 	s.sort()
 	s.dropGiven()
-	r := CallsResult{Calls: s.found, Truncated: s.cut, ScannedRows: s.cost.rows, ScannedBytes: s.cost.bytes}
+	r := CallsResult{Calls: s.found, Truncated: s.cut, ScannedRows: s.cost.rows.Load(), ScannedBytes: s.cost.bytes.Load()}
 	if len(r.Calls) > s.request.Limit {
 		r.Calls, r.Truncated = r.Calls[:s.request.Limit], true
 		r.Next = s.cursor(r.Calls)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/heplake/heplake/query/filter"
 )
@@ -164,14 +166,12 @@ type closureRequest struct {
 // ids, to any depth up to maxRounds. whole is false when a bound cut it.
 func (s *Store) closure(ctx context.Context, c *cost, r closureRequest) (components []*component, whole bool, err error) {
 	k := closure{store: s, request: r, links: map[linkKey]link{}}
-	if k.known, err = s.known(ctx, c, r); err != nil {
-		return nil, false, err
-	}
-	ids := slices.Clone(r.ids)
-	for _, group := range k.known {
-		for _, n := range group {
-			ids = append(ids, n.id)
+	ids := r.ids
+	if len(ids) > maxLookups {
+		if k.known, err = s.known(ctx, c, r, ids, r.near); err != nil {
+			return nil, false, err
 		}
+		k.rowsAsked, ids = true, append(slices.Clone(ids), k.knownIDs()...)
 	}
 	whole, err = k.follow(ctx, c, ids, r.near)
 	if err != nil {
@@ -207,8 +207,21 @@ type closure struct {
 	store   *Store
 	request closureRequest
 	links   map[linkKey]link
-	// known are calls that have one of the ids, as their rows say.
-	known [][]node
+	// known are calls that have one of the ids, as their rows say; rowsAsked says
+	// that these were asked.
+	known     [][]node
+	rowsAsked bool
+}
+
+// knownIDs are the ids of known.
+func (k *closure) knownIDs() []string {
+	var ids []string
+	for _, group := range k.known {
+		for _, n := range group {
+			ids = append(ids, n.id)
+		}
+	}
+	return ids
 }
 
 func (k *closure) all() []link {
@@ -227,12 +240,16 @@ func (k *closure) follow(ctx context.Context, c *cost, ids []string, looked wind
 		if len(ids) == 0 {
 			return true, nil
 		}
-		found, err := k.store.findLinks(ctx, c, k.request, ids, looked)
+		complete := true
+		if len(ids) > maxLookups {
+			ids, err = k.findByTime(ctx, c, ids, looked)
+		} else {
+			ids, complete, err = k.findByID(ctx, c, ids, looked, asked)
+		}
 		if err != nil {
 			return false, err
 		}
-		ids = k.add(found)
-		if len(k.links) > k.request.maxLinks {
+		if !complete || len(k.links) > k.request.maxLinks {
 			return false, nil
 		}
 	}
@@ -265,17 +282,56 @@ func (k *closure) add(found []link) []string {
 	return ids
 }
 
-// findLinks finds the links of messages that have one of the ids as Call-ID or as
+// findByTime adds the links of messages that have one of the ids as Call-ID or as
 // correlation id, within the windows.
-func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, ids []string, looked windows) ([]link, error) {
+func (k *closure) findByTime(ctx context.Context, c *cost, ids []string, looked windows) ([]string, error) {
 	var p filter.Params
 	list := p.Add("Array(String)", ids)
-	rows := "SELECT tenant, correlation_id, call_id, time, method, status, cseq_method, to_tag FROM " + s.table("sip") +
-		" WHERE " + looked.condition(&p) + " AND " + tenantCondition(r.tenant, &p) + " AND "
-	// Two searches, because the order of the table serves the first alone.
-	sql := "SELECT tenant, correlation_id, call_id, min(time), max(time), count(), " + signsSQL + "\nFROM\n(\n" +
-		rows + "correlation_id IN " + list + "\nUNION ALL\n" +
-		rows + "call_id IN " + list + " AND correlation_id NOT IN " + list +
+	found, err := k.store.findLinks(ctx, c, k.request, &p,
+		// Two searches, because the order of the table serves the first alone.
+		looked.condition(&p)+" AND correlation_id IN "+list,
+		looked.condition(&p)+" AND call_id IN "+list+" AND correlation_id NOT IN "+list)
+	return k.add(found), err
+}
+
+// findByID likewise adds the links of the ids, and those of whatever they lead to
+// in table ids. complete is false when a bound cut it.
+func (k *closure) findByID(ctx context.Context, c *cost, ids []string, looked windows, asked map[string]bool) (more []string, complete bool, err error) {
+	pl, err := k.store.reach(ctx, c, ids, k.request.tenant, looked, maxPlaces)
+	if err != nil {
+		return nil, false, err
+	}
+	correlationIDs, callIDs := pl.names()
+	for _, id := range slices.Concat(correlationIDs, callIDs) {
+		asked[id] = true
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if when := merge(slices.Concat(pl.hours().both(looked), pl.newest(looked))); !k.rowsAsked && len(when) > 0 {
+		k.rowsAsked = true
+		group.Go(func() (err error) {
+			k.known, err = k.store.known(ctx, c, k.request, unasked(slices.Concat(ids, correlationIDs, callIDs), map[string]bool{"": true}), when)
+			return err
+		})
+	}
+	group.Go(func() error {
+		var p filter.Params
+		found, err := k.store.findLinks(k.store.light(ctx), c, k.request, &p, pl.rows(looked, &p))
+		more = k.add(found)
+		return err
+	})
+	err = group.Wait()
+	return append(more, k.knownIDs()...), pl.whole, err
+}
+
+// findLinks finds the links of messages that meet one of the conditions, no two of
+// which one message may meet.
+func (s *Store) findLinks(ctx context.Context, c *cost, r closureRequest, p *filter.Params, conditions ...string) ([]link, error) {
+	parts := make([]string, len(conditions))
+	for i, condition := range conditions {
+		parts[i] = "SELECT tenant, correlation_id, call_id, time, method, status, cseq_method, to_tag FROM " + s.table("sip") +
+			" WHERE " + tenantCondition(r.tenant, p) + " AND " + condition
+	}
+	sql := "SELECT tenant, correlation_id, call_id, min(time), max(time), count(), " + signsSQL + "\nFROM\n(\n" + strings.Join(parts, "\nUNION ALL\n") +
 		"\n)\nGROUP BY tenant, correlation_id, call_id ORDER BY min(time) LIMIT " + p.Add("UInt64", uint64(r.maxLinks+1))
 	var out []link
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {

@@ -186,6 +186,9 @@ type messageSearch struct {
 	window  window
 	// left is the part of the window not yet looked at.
 	left window
+	// places are where the ids are that the filter demands; nil when it demands none,
+	// or of too many.
+	places *places
 	// after is the last row of the page before; nil on the first page.
 	after *cursor
 	found []Message
@@ -238,8 +241,15 @@ func (m *messageSearch) identity() []string {
 
 func (m *messageSearch) run(ctx context.Context) error {
 	width := firstMessageSlice
-	if m.plan.ByID {
-		width = m.left.to.Sub(m.left.from) // an index finds them wherever they are
+	if m.plan.IDs != nil && len(m.plan.IDs) <= maxLookups {
+		pl, err := m.store.lookUp(ctx, &m.cost, m.plan.IDs, m.request.Tenant, windows{m.window}, maxPlaces)
+		if err != nil {
+			return err
+		}
+		if pl.whole {
+			m.places = &pl
+			width = m.left.to.Sub(m.left.from) // they are where they are
+		}
 	}
 	for first := true; m.left.from.Before(m.left.to) && len(m.found) <= m.request.Limit; first = false {
 		if !first && !time.Now().Before(m.until) {
@@ -293,7 +303,11 @@ func (m *messageSearch) look(ctx context.Context, slice window) error {
 		raw = "raw"
 	}
 	where := func(w window) string {
-		cond := w.condition(p) + " AND " + tenantCondition(m.request.Tenant, p) + " AND " + m.plan.Where
+		cond := w.condition(p)
+		if m.places != nil {
+			cond += " AND " + m.places.rows(windows{w}, p)
+		}
+		cond += " AND " + tenantCondition(m.request.Tenant, p) + " AND " + m.plan.Where
 		if m.request.IDs != nil {
 			cond += " AND " + messageID + " IN " + p.Add("Array(UInt64)", m.request.IDs)
 		}
@@ -356,7 +370,7 @@ func (m *messageSearch) withRepeats(slice window) window {
 }
 
 func (m *messageSearch) result() MessagesResult {
-	r := MessagesResult{Messages: m.found, ScannedRows: m.cost.rows, ScannedBytes: m.cost.bytes}
+	r := MessagesResult{Messages: m.found, ScannedRows: m.cost.rows.Load(), ScannedBytes: m.cost.bytes.Load()}
 	if r.Messages == nil {
 		r.Messages = []Message{}
 	}

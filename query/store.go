@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -60,8 +61,10 @@ type Store struct {
 	conn     driver.Conn
 	database string
 	limits   clickhouse.Settings
-	maxTime  time.Duration
-	aliases  aliases
+	// small are the settings of queries that read little, besides the limits.
+	small   clickhouse.Settings
+	maxTime time.Duration
+	aliases aliases
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps
@@ -111,18 +114,24 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 		// This rewriting of comparisons takes longer to plan the query for calls
 		// than the query takes to run, and gains nothing in ours.
 		"optimize_and_compare_chain": 0,
+		// The rows of a call are all in one partition.
+		"do_not_merge_across_partitions_select_final": 1,
 		// Over HTTP a query runs to its end otherwise, though nobody waits for it.
 		"cancel_http_readonly_queries_on_client_close": 1,
 	}
+	small := map[string]uint64{
+		// Threads cost more than they save where a few granules are read.
+		"max_threads": 1,
+	}
 	// Where the tables are spread over a cluster, a subquery is about all shards.
 	const subqueries = "distributed_product_mode"
-	names := append(slices.Sorted(maps.Keys(want)), subqueries)
+	names := slices.Concat(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(small)), []string{subqueries})
 	rows, err := s.conn.Query(ctx, "SELECT name, ifNull(max, ''), readonly FROM system.settings WHERE name IN {names:Array(String)}", clickhouse.Named("names", names))
 	if err != nil {
 		return s.wrap(ctx, err)
 	}
 	defer func() { _ = rows.Close() }()
-	s.limits = clickhouse.Settings{}
+	s.limits, s.small = clickhouse.Settings{}, clickhouse.Settings{}
 	for rows.Next() {
 		var name, maximum string
 		var fixed uint8
@@ -136,6 +145,10 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 			s.limits[name] = "global"
 			continue
 		}
+		if value, ok := small[name]; ok {
+			s.small[name] = value
+			continue
+		}
 		value := want[name]
 		if m, err := strconv.ParseFloat(maximum, 64); err == nil && m < float64(value) {
 			value = uint64(m)
@@ -144,6 +157,9 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 	}
 	return s.wrap(ctx, rows.Err())
 }
+
+// light returns a context for queries that read little.
+func (s *Store) light(ctx context.Context) context.Context { return WithSettings(ctx, s.small) }
 
 // Close closes the connections.
 func (s *Store) Close() error { return s.conn.Close() }
@@ -170,7 +186,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.wrap(ctx, s.conn.Ping
 func (s *Store) table(name string) string { return "`" + s.database + "`.`" + name + "`" }
 
 // cost gathers what queries read on the server.
-type cost struct{ rows, bytes uint64 }
+type cost struct{ rows, bytes atomic.Uint64 }
 
 // query runs a query under the store's limits and calls scan for each row. The
 // server stops when the context ends, or the time is up.
@@ -179,8 +195,8 @@ func (s *Store) query(ctx context.Context, c *cost, sql string, args []any, scan
 	defer cancel()
 	limited := s.Limit(withoutDeadline{ctx}, clickhouse.WithProgress(func(p *clickhouse.Progress) {
 		if c != nil {
-			c.rows += p.Rows
-			c.bytes += p.Bytes
+			c.rows.Add(p.Rows)
+			c.bytes.Add(p.Bytes)
 		}
 	}))
 	rows, err := s.conn.Query(limited, sql, args...)

@@ -42,7 +42,8 @@ func windowOf(from, to time.Time, span time.Duration) (window, error) {
 	return window{from, to}, nil
 }
 
-// windows are spans in order, apart from each other. nil is all time.
+// windows are spans in order, apart from each other. nil is all time, an empty
+// list none.
 type windows []window
 
 // maxWindows bounds how many spans a condition names.
@@ -74,12 +75,20 @@ func merge(list []window) windows {
 
 // condition is SQL on the column time.
 func (ws windows) condition(p *filter.Params) string {
-	if ws == nil {
+	return ws.any(func(w window) string { return w.condition(p) })
+}
+
+// any is the condition that one holds for one of the windows.
+func (ws windows) any(one func(window) string) string {
+	switch {
+	case ws == nil:
 		return "1"
+	case len(ws) == 0:
+		return "0"
 	}
 	parts := make([]string, len(ws))
 	for i, w := range ws {
-		parts[i] = "(" + w.condition(p) + ")"
+		parts[i] = "(" + one(w) + ")"
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
@@ -92,4 +101,44 @@ func (ws windows) hold(w window) bool {
 		}
 	}
 	return ws == nil
+}
+
+// within are the parts of the windows that lie in w.
+func (ws windows) within(w window) windows {
+	if ws == nil {
+		return windows{w}
+	}
+	out := windows{}
+	for _, o := range ws {
+		if o.from.Before(w.from) {
+			o.from = w.from
+		}
+		if o.to.After(w.to) {
+			o.to = w.to
+		}
+		if o.from.Before(o.to) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// both are the times that lie in windows of either list.
+func (ws windows) both(others windows) windows {
+	if others == nil {
+		return ws
+	}
+	out := windows{}
+	for _, w := range others {
+		out = append(out, ws.within(w)...)
+	}
+	return out
+}
+
+// hours is the condition that an hour, whose start the column has, is one that
+// the windows touch.
+func (ws windows) hours(column string, p *filter.Params) string {
+	return ws.any(func(w window) string {
+		return column + " >= " + hour(w.from, p) + " AND " + column + " <= " + hour(w.to, p)
+	})
 }

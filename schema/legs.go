@@ -9,7 +9,7 @@ import (
 // Derived lists the tables that are computed from those that ingest fills: the
 // first ones by materialized views (see Feeds), the others by the assembler.
 func Derived() []*Table {
-	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m, &Restored}
+	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m, &Restored, &IDs}
 	for _, r := range Rollups() {
 		tables = append(tables, r.Tables()...)
 	}
@@ -169,7 +169,9 @@ func (f *Feed) CreateSQL(o Options) string {
 }
 
 // Feeds lists the materialized views.
-func Feeds() []*Feed { return []*Feed{&LegsFeed, &FactsFeed, &LinksFeed, &ReportsFeed, &MessagesFeed} }
+func Feeds() []*Feed {
+	return []*Feed{&IDsFeed, &LegsFeed, &FactsFeed, &LinksFeed, &ReportsFeed, &MessagesFeed}
+}
 
 // CallMethods are the methods, by CSeq, whose messages make calls and
 // registrations. Those of others (OPTIONS pings, MESSAGE, SUBSCRIBE, PUBLISH) are

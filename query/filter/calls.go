@@ -22,16 +22,26 @@ type CallPlan struct {
 	Match string
 	// Messages are conditions on rows of sip.
 	Messages []string
+	// OnIDs says of each of Messages which ids it asks for, when it asks for nothing
+	// else; empty when it does.
+	OnIDs []IDCondition
 	// Prefilter is a condition on rows of sip of which every matching call has at
 	// least one that meets it; "1" when there is none such.
 	Prefilter string
-	// ByID says that Prefilter demands a certain Call-ID or correlation id, which
-	// the tables' indexes find wherever it is.
-	ByID bool
+	// IDs are such that every message that meets Prefilter has one of them as
+	// Call-ID or as correlation id; nil when it demands none.
+	IDs []string
 	// OnCalls says that Match uses figures of calls, so that meeting Prefilter says
 	// little about whether a call matches.
 	OnCalls bool
 }
+
+// IDCondition holds for a message that has one of these Call-IDs or one of these
+// correlation ids.
+type IDCondition struct{ CallIDs, CorrelationIDs []string }
+
+// Empty reports whether it asks for no id at all.
+func (c IDCondition) Empty() bool { return len(c.CallIDs)+len(c.CorrelationIDs) == 0 }
 
 // CompileCalls compiles an expression about calls. Values go into params. The
 // error is an *Error.
@@ -52,7 +62,7 @@ func CompileCalls(input string, params *Params) (CallPlan, error) {
 	}
 	plan.Match = match
 	if pre.sql != "" {
-		plan.Prefilter, plan.ByID = pre.sql, pre.score == scoreID
+		plan.Prefilter, plan.IDs = pre.sql, pre.ids
 	}
 	return plan, nil
 }
@@ -67,6 +77,7 @@ type callCompiler struct {
 type prefilter struct {
 	sql   string
 	score score
+	ids   []string
 }
 
 // call compiles a condition on a call.
@@ -119,11 +130,16 @@ func (c *callCompiler) exists(nodes []Node) (string, prefilter, *Error) {
 		}
 		pre.score = max(pre.score, c.score(n))
 	}
+	pre.ids = c.ids(&And{Nodes: nodes})
 	pre.sql = parts[0]
 	if len(parts) > 1 {
 		pre.sql = "(" + strings.Join(parts, " AND ") + ")"
 	}
-	c.plan.Messages = append(c.plan.Messages, pre.sql)
+	var onIDs IDCondition
+	if len(nodes) == 1 {
+		onIDs = c.idCondition(nodes[0])
+	}
+	c.plan.Messages, c.plan.OnIDs = append(c.plan.Messages, pre.sql), append(c.plan.OnIDs, onIDs)
 	return fmt.Sprintf("m%d", len(c.plan.Messages)-1), pre, nil
 }
 
@@ -136,7 +152,7 @@ func (c *callCompiler) and(n *And) (string, prefilter, *Error) {
 	var best prefilter
 	add := func(sql string, pre prefilter, err *Error) *Error {
 		parts = append(parts, sql)
-		if pre.score > best.score {
+		if pre.score > best.score || best.ids == nil && pre.ids != nil {
 			best = pre
 		}
 		return err
@@ -261,7 +277,7 @@ func (c *callCompiler) shapeOf(nodes []Node, and bool) (shape, *Error) {
 func (c *callCompiler) or(n *Or) (string, prefilter, *Error) {
 	parts := make([]string, len(n.Nodes))
 	pres := make([]string, len(n.Nodes))
-	all := prefilter{score: scoreID}
+	all, ids := prefilter{score: scoreID}, true
 	for i, o := range n.Nodes {
 		var pre prefilter
 		var err *Error
@@ -270,6 +286,12 @@ func (c *callCompiler) or(n *Or) (string, prefilter, *Error) {
 		}
 		pres[i] = pre.sql
 		all.score = min(all.score, pre.score)
+		if all.ids = append(all.ids, pre.ids...); pre.ids == nil {
+			ids = false
+		}
+	}
+	if !ids {
+		all.ids = nil
 	}
 	if all.score > scoreNone {
 		all.sql = "(" + strings.Join(pres, " OR ") + ")"

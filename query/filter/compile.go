@@ -21,9 +21,9 @@ func (t *Target) Compile(input string, params *Params) (string, error) {
 type RowPlan struct {
 	// Where is the condition; "1" for an empty expression.
 	Where string
-	// ByID says that the condition demands a certain Call-ID or correlation id,
-	// which the tables' indexes find wherever it is.
-	ByID bool
+	// IDs are such that every row that matches has one of them as Call-ID or as
+	// correlation id; nil when the condition demands none.
+	IDs []string
 }
 
 // CompileRows is Compile, and says as well how the condition is best looked for.
@@ -38,7 +38,7 @@ func (t *Target) CompileRows(input string, params *Params) (RowPlan, error) {
 		e.Input = input
 		return RowPlan{}, e
 	}
-	return RowPlan{Where: sql, ByID: c.score(node) == scoreID}, nil
+	return RowPlan{Where: sql, IDs: c.ids(node)}, nil
 }
 
 type compiler struct {

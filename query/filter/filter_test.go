@@ -207,8 +207,8 @@ func TestCompileCalls(t *testing.T) {
 		if got := compiled(plan.Prefilter, &p); got != c.pre {
 			t.Errorf("%s:\n got prefilter %s\nwant           %s", c.in, got, c.pre)
 		}
-		if byID := strings.Contains(c.in, "call_id"); plan.ByID != byID {
-			t.Errorf("%s: by id is %t", c.in, plan.ByID)
+		if byID := strings.Contains(c.in, "call_id"); (plan.IDs != nil) != byID {
+			t.Errorf("%s: by ids %q", c.in, plan.IDs)
 		}
 	}
 	_, err := CompileCalls("status = 200 and outcome = fail", new(Params))

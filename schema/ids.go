@@ -1,0 +1,46 @@
+package schema
+
+// IDs says where the messages of an id are: for a Call-ID or correlation id the
+// hours that have messages with it, and what else these are called. The order
+// (hour, correlation_id, time) of sip finds a call at once when both are known;
+// this table is what knows them.
+//
+// A row costs a few bytes: the id is a hash, and a name that is the id itself is
+// left empty, because whoever asks knows it. Rows may come more than once; that
+// there is none says nothing of messages inserted a moment ago.
+var IDs = Table{
+	Name: "ids",
+	Doc:  "In which hours the messages of a Call-ID or correlation id are, and what their other id is.",
+	Columns: []Column{
+		{Name: "id", Kind: Uint64, Doc: "cityHash64 of the Call-ID, correlation id, or other id that names a leg."},
+		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
+		{Name: "hour", Type: "DateTime('UTC')", Doc: "Start of the hour that the messages lie in."},
+		{Name: "call_id", Kind: Text, Doc: "Call-ID of the messages; empty when it is the id itself."},
+		{Name: "correlation_id", Kind: Text, Doc: "Correlation id of the messages; empty when it is the id itself."},
+	},
+	Engine:      "ReplacingMergeTree",
+	PartitionBy: "toMonday(hour)",
+	OrderBy:     "(id, tenant, hour, call_id, correlation_id)",
+	ShardBy:     "id",
+	TTLFrom:     "hour",
+	TTLDays:     90,
+	TTLLike:     "sip",
+	Granularity: 512,
+}
+
+// IDsFeed adds the ids of each message.
+var IDsFeed = Feed{
+	Name: "ids_feed", From: "sip", To: "ids", Doc: "Call-IDs and correlation ids of messages, into ids.",
+	columns: "id, tenant, hour, call_id, correlation_id",
+	query: func(o Options) string {
+		return `SELECT cityHash64(name) AS id, tenant, hour, if(call = name, '', call) AS call_id, if(correlation = name, '', correlation) AS correlation_id
+FROM
+(
+    SELECT tenant, toStartOfHour(time, 'UTC') AS hour, call_id AS call, correlation_id AS correlation
+    FROM ` + o.table("sip") + `
+    GROUP BY tenant, hour, call, correlation
+)
+ARRAY JOIN arrayDistinct([call, correlation]) AS name
+WHERE name != ''`
+	},
+}
