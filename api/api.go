@@ -40,6 +40,9 @@ type Config struct {
 	// Timeout bounds a request from its first byte to the last of its answer;
 	// 55 s when 0, so that clients that wait a minute get to hear of it.
 	Timeout time.Duration
+	// Rows is where GET /api/v1/rows gets its rows of; without it there is no such
+	// route.
+	Rows *Rows
 	// MaxQueries is how many questions the store is asked at the same time; 16
 	// when 0. Further ones wait a little, then get 503.
 	MaxQueries int
@@ -65,6 +68,7 @@ const (
 type server struct {
 	store   Store
 	aliases []query.Alias
+	rows    *Rows
 	ready   func(context.Context) error
 	log     *slog.Logger
 	metrics *metrics
@@ -73,7 +77,9 @@ type server struct {
 	// long one waits for it.
 	turns chan struct{}
 	queue time.Duration
-	mux   *http.ServeMux
+	// rowTurns is turns for streams of rows, which take long.
+	rowTurns chan struct{}
+	mux      *http.ServeMux
 	// routed is mux behind compression.
 	routed http.Handler
 	pages  pages
@@ -84,7 +90,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Store == nil {
 		return nil, errors.New("api: no store")
 	}
-	s := &server{store: c.Store, aliases: c.Aliases, ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
+	s := &server{store: c.Store, aliases: c.Aliases, rows: c.Rows.withDefaults(), ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
 	if s.ready == nil {
 		s.ready = c.Store.Ping
 	}
@@ -98,6 +104,7 @@ func New(c Config) (http.Handler, error) {
 		c.MaxQueries = defaultMaxQueries
 	}
 	s.turns = make(chan struct{}, c.MaxQueries)
+	s.rowTurns = make(chan struct{}, s.rows.AtOnce)
 	s.metrics = newMetrics()
 	if c.Registerer != nil {
 		if err := c.Registerer.Register(s.metrics); err != nil {
@@ -141,6 +148,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/flow/{callid...}", "The ladder of a call, all its legs; .svg or .txt behind the Call-ID draws it.", s.flow},
 		{"GET", "/api/v1/quality/{callid...}", "What was reported of a call's media, by stream.", s.quality},
 		{"GET", "/api/v1/export", "All calls that a search finds in one file: pcap, pcapng, text or json lines.", s.exportCalls},
+		{"GET", rowsPattern, "Rows of a table or view as Parquet, Arrow, CSV or JSON lines, streamed.", s.tableRows},
 		{"GET", "/api/v1/series", "A figure over time, split into series.", s.series},
 		{"GET", "/api/v3/search/call", "Search calls by fields, in Homer's shapes.", s.search},
 		{"POST", "/api/v3/search/call", "The same, with the search in a JSON body.", s.search},

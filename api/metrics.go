@@ -17,6 +17,8 @@ type metrics struct {
 	panics   prometheus.Counter
 	refused  prometheus.Counter
 	searches *prometheus.CounterVec
+	rows     *prometheus.CounterVec
+	rowBytes *prometheus.CounterVec
 	perSec   prometheus.GaugeFunc
 
 	all  []prometheus.Collector
@@ -39,10 +41,16 @@ func newMetrics() *metrics {
 			Name: "heplake_search_queries_total", Help: "Questions put to the database for users: calls, flow, quality, series.",
 		}, []string{"kind"}),
 	}
+	m.rows = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "heplake_api_rows_total", Help: "Streams of rows by how they ended: whole, truncated (said so), broken (the client saw it break off), cancelled (the client left).",
+	}, []string{"end"})
+	m.rowBytes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "heplake_api_row_bytes_total", Help: "Bytes of rows streamed, before compression by HTTP.",
+	}, []string{"format"})
 	m.perSec = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "homer_search_queries_per_second", Help: "Searches a second, over the last ten seconds.",
 	}, func() float64 { return m.rate.perSecond(time.Now()) })
-	m.all = []prometheus.Collector{m.requests, m.duration, m.inFlight, m.panics, m.refused, m.searches, m.perSec}
+	m.all = []prometheus.Collector{m.requests, m.duration, m.inFlight, m.panics, m.refused, m.searches, m.rows, m.rowBytes, m.perSec}
 	return m
 }
 

@@ -55,6 +55,7 @@ var problemKinds = map[string]string{
 	"unavailable":   "Database not available",
 	"not-ready":     "Not ready",
 	"timeout":       "Out of time",
+	"not-here":      "Not available here",
 	"internal":      "Internal error",
 }
 

@@ -32,16 +32,20 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !validID(id) {
 		id = rand.Text()[:16]
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey{}, id), s.timeout)
+	_, pattern := s.mux.Handler(r)
+	timeout := s.timeout
+	if pattern == "GET "+rowsPattern {
+		timeout = s.rows.Time
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey{}, id), timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
 	// A client that does not take its answer must not hold the connection. Not
 	// every ResponseWriter has deadlines, and those that have none need none.
-	_ = http.NewResponseController(w).SetWriteDeadline(began.Add(2 * s.timeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(began.Add(2 * timeout))
 
 	rec := &recorder{ResponseWriter: w}
 	setHeaders(rec.Header(), id)
-	_, pattern := s.mux.Handler(r)
 	s.metrics.inFlight.Inc()
 	defer func() {
 		s.metrics.inFlight.Dec()

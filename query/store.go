@@ -267,3 +267,10 @@ func (s *Store) wrap(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// IsTooExpensive tells whether a code of ClickHouse's means what ErrTooExpensive
+// does, for those who ask it without a Store.
+func IsTooExpensive(code int32) bool { return slices.Contains(tooExpensive, code) }
+
+// IsUnavailable is the same of ErrUnavailable.
+func IsUnavailable(code int32) bool { return slices.Contains(unavailable, code) }

@@ -122,7 +122,7 @@ func openRunning(ctx context.Context, c config.Config, log *slog.Logger) (*datab
 		b, err := os.ReadFile(filepath.Join(c.Data.Dir, "addresses.json"))
 		if err == nil && json.Unmarshal(b, &at) == nil && at.HTTP != "" {
 			u := url.URL{Scheme: "http", User: url.UserPassword(at.User, at.Password), Host: at.HTTP, Path: "/" + schema.Database}
-			d := &database{owner: u.String(), writer: u.String(), reader: u.String()}
+			d := &database{owner: u.String(), writer: u.String(), reader: u.String(), exporter: u.String()}
 			if conn, err := connect(d.owner, true); err == nil {
 				defer func() { _ = conn.Close() }()
 				if conn.Ping(ctx) == nil {

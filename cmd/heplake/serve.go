@@ -17,6 +17,7 @@ import (
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
 	"github.com/heplake/heplake/internal/archive"
+	"github.com/heplake/heplake/internal/chhttp"
 	"github.com/heplake/heplake/internal/config"
 )
 
@@ -254,7 +255,15 @@ func (s *server) startAPI(ctx context.Context) error {
 		return err
 	}
 	s.onStop(func(context.Context) error { return store.Close() })
-	handler, err := api.New(api.Config{Store: store, Aliases: aliases, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log})
+	rows, err := chhttp.New(s.db.exporter)
+	if err != nil {
+		return err
+	}
+	s.onStop(func(context.Context) error { rows.Close(); return nil })
+	handler, err := api.New(api.Config{
+		Store: store, Aliases: aliases, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log,
+		Rows: &api.Rows{ClickHouse: rows, Database: s.db.name(), Most: uint64(s.c.API.Rows), Time: s.c.API.RowsTime},
+	})
 	if err != nil {
 		return err
 	}

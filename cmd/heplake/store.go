@@ -22,9 +22,9 @@ import (
 // that clickhouse.url names.
 type database struct {
 	engine *embedded.Server // nil when outside
-	// owner, writer and reader are addresses of one server by user; outside
-	// they are the same.
-	owner, writer, reader string
+	// owner, writer, reader and exporter are addresses of one server by user;
+	// outside they are the same.
+	owner, writer, reader, exporter string
 }
 
 // engineNiceness is how far the engine stands back from ingest when there is
@@ -43,7 +43,7 @@ func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*data
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			return nil, fmt.Errorf("clickhouse.url takes http://user:password@host:8123/database, not %q", redact(u))
 		}
-		return &database{owner: u, writer: u, reader: u}, nil
+		return &database{owner: u, writer: u, reader: u, exporter: u}, nil
 	}
 	cfg := embedded.Config{
 		Dir: filepath.Join(c.Data.Dir, "clickhouse"), HTTP: c.Embedded.HTTP, TCP: c.Embedded.TCP,
@@ -57,6 +57,7 @@ func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*data
 	return &database{
 		engine: engine,
 		owner:  engine.URL(embedded.Owner), writer: engine.URL(embedded.Writer), reader: engine.URL(embedded.Reader),
+		exporter: engine.URL(embedded.Exporter),
 	}, nil
 }
 

@@ -33,7 +33,9 @@ type Config struct {
 	Retention Retention `koanf:"retention"`
 	Archive   Archive   `koanf:"archive"`
 	API       struct {
-		Addr string `koanf:"addr" takes:"host:port"`
+		Addr     string        `koanf:"addr" takes:"host:port"`
+		Rows     int           `koanf:"rows" takes:"how many rows one answer of /api/v1/rows has at most" min:"1" max:"2000000000"`
+		RowsTime time.Duration `koanf:"rows_time" takes:"how long such an answer may take, such as 30m"`
 	} `koanf:"api"`
 	Aliases []string `koanf:"aliases" takes:"a list of address=name, where address is an IP address, address:port or network; addresses of one name are one column of a ladder"`
 	Metrics struct {
@@ -142,6 +144,7 @@ func Default() Config {
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.Archive = Archive{File: 512 << 20}
 	c.API.Addr = "127.0.0.1:9080"
+	c.API.Rows, c.API.RowsTime = 10_000_000, 30*time.Minute
 	c.Metrics.Addr = ":9090"
 	c.Log = Log{Level: "info", Format: "text"}
 	return c

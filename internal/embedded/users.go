@@ -29,10 +29,13 @@ const (
 	// turns a context's deadline into max_execution_time, and compression into
 	// settings), but the limits can only be lowered.
 	Reader User = "reader"
+	// Exporter may read what Reader may, for longer and without a bound on the
+	// result: what it reads is streamed to files.
+	Exporter User = "exporter"
 )
 
 // Users lists the users, the mightiest first.
-func Users() []User { return []User{Owner, Writer, Reader} }
+func Users() []User { return []User{Owner, Writer, Exporter, Reader} }
 
 // credentials are the passwords by user.
 type credentials map[User]string

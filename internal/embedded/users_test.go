@@ -80,6 +80,15 @@ func TestRights(t *testing.T) {
 		{Reader, "SELECT 1 SETTINGS max_result_rows = 0", constraint},
 		{Reader, "SELECT 1 SETTINGS max_result_bytes = 0", constraint},
 		{Reader, "SELECT * FROM numbers(2000000)", "TOO_MANY_ROWS"},
+
+		{Exporter, "SELECT count() FROM heplake.t SETTINGS max_execution_time = 3600, max_threads = 1", allowed},
+		{Exporter, "SELECT * FROM numbers(2000000) FORMAT Null", allowed},
+		{Exporter, "INSERT INTO heplake.t (n) VALUES (1)", denied},
+		{Exporter, "SELECT * FROM private.t", denied},
+		{Exporter, "SELECT * FROM file('/etc/passwd', 'LineAsString')", denied},
+		{Exporter, "SELECT 1 SETTINGS readonly = 0", readonly},
+		{Exporter, "SELECT 1 SETTINGS max_execution_time = 0", constraint},
+		{Exporter, "SELECT 1 SETTINGS max_memory_usage = 0", constraint},
 	} {
 		t.Run(fmt.Sprintf("%s: %s", test.user, test.sql), func(t *testing.T) {
 			_, err := ask(t, s, test.user, test.sql)

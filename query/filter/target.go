@@ -27,6 +27,8 @@ var (
 	Reports = newTarget("a media report", &schema.Media)
 	// Events are single events: rows of events.
 	Events = newTarget("an event", &schema.Events)
+	// Registrations are attempts to register: rows of the view registrations.
+	Registrations = newTarget("a registration", &schema.Table{Name: schema.Registrations.Name, Columns: schema.Registrations.Columns})
 	// Calls are whole calls: their figures and their messages. See CompileCalls.
 	Calls = newTarget("a call", &schema.SIP, callFields()...)
 )
@@ -46,6 +48,9 @@ func newTarget(what string, t *schema.Table, more ...Field) *Target {
 		target.fields[fold(f.Name)] = f
 	}
 	target.text = []string{"call_id", "correlation_id"}
+	if _, ok := t.Column("correlation_id"); !ok {
+		target.text = []string{"call_id", "user", "contact"}
+	}
 	if t == &schema.SIP {
 		target.text = append(target.text, "from_user", "to_user", "ruri_user")
 	}
