@@ -46,10 +46,9 @@ type Finding struct {
 // else the flow is, came to its end; the rest is in order of severity.
 func (a *analysis) findings() []Finding {
 	out := []Finding{}
-	if len(a.f.Transactions) == 0 {
-		return out
+	if len(a.f.Transactions) > 0 {
+		out = append(out, a.ending()...)
 	}
-	out = append(out, a.ending()...)
 	var rest []Finding
 	for _, look := range []func() []Finding{
 		a.authentication, a.loops, a.missingAcks, a.failedReinvites, a.byes, a.codecs, a.nat, a.oneWay, a.reports,
@@ -169,6 +168,15 @@ func span(d time.Duration) string {
 	default:
 		return d.Round(time.Second).String()
 	}
+}
+
+// lapse is how long something took, with the words before it; "" of no time at all,
+// which agents that give no times, or whole seconds, report.
+func lapse(words string, d time.Duration) string {
+	if d < 50*time.Microsecond {
+		return ""
+	}
+	return words + span(d)
 }
 
 // times is "once", "twice", "3 times".

@@ -39,7 +39,7 @@ func explained(t *testing.T, l *lake) string {
 // files, which were read one by one beside the captures' README. UPDATE=1 writes
 // them anew.
 func TestFindingsOfCaptures(t *testing.T) {
-	for _, capture := range []string{failures, lossy, dialogs, twoLegs, registers, withMedia, b2b, "kamailio-hep3-sip-tcp-a", "kamailio-hep3-sip-tls-baresip-a", "kamailio-hep3-sip-websocket-jssip-a"} {
+	for _, capture := range []string{failures, lossy, dialogs, twoLegs, registers, withMedia, b2b, "kamailio-hep3-sip-tcp-a", "kamailio-hep3-sip-tls-baresip-a", "kamailio-hep3-sip-websocket-jssip-a", "kamailio-hep3-udp-rfc4475-torture-a"} {
 		t.Run(capture, func(t *testing.T) {
 			got := explained(t, open(t, capture))
 			path := filepath.Join("testdata", "findings", capture+".txt")

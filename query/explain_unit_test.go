@@ -455,3 +455,42 @@ func BenchmarkAnalyse(b *testing.B) {
 		f.Analyse()
 	}
 }
+
+// Agents that give no times say nothing of how long things took.
+func TestNoTimes(t *testing.T) {
+	f := talk(t, nil,
+		said{src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "INVITE sip:bob@x", cseq: "1 INVITE", vias: "z1"},
+		said{src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "180 Ringing", cseq: "1 INVITE", vias: "z1", toTag: "b"},
+		said{src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "486 Busy Here", cseq: "1 INVITE", vias: "z1", toTag: "b"},
+	)
+	if want := "10.0.0.2:5060 answered the INVITE of 10.0.0.1:5060 with 486 Busy Here: the called party is busy."; f.Findings[0].Text != want {
+		t.Errorf("got  %s\nwant %s", f.Findings[0].Text, want)
+	}
+}
+
+// A response whose status cannot be read is no request that nobody answered.
+func TestUnreadableStatus(t *testing.T) {
+	b := newFlowBuilder(&component{}, "c1", nil)
+	m := message{}
+	m.Kind, m.CallID, m.CSeqMethod, m.CSeq, m.ParseError = KindSIP, "c1", "INVITE", 1, "bad_status"
+	m.Raw = "SIP/2.0 4294967301 better not break the receiver\r\nCSeq: 1 INVITE\r\n\r\n"
+	m.src, m.dst = address{netip.MustParseAddr("10.0.0.1"), 5060}, address{netip.MustParseAddr("10.0.0.2"), 5060}
+	b.add(m)
+	b.component.links = append(b.component.links, link{callID: "c1", correlationID: "c1"})
+	f := b.flow()
+	f.Analyse()
+	if len(f.Transactions) != 0 || len(f.Findings) != 1 || f.Findings[0].Code != "malformed" {
+		t.Errorf("transactions %+v, findings %+v", f.Transactions, f.Findings)
+	}
+}
+
+// Of a message that breaks the grammar nobody can tell whether it was lost or
+// thrown away.
+func TestBrokenAndUnanswered(t *testing.T) {
+	f := talk(t, nil, said{src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "INVITE sip:bob@x", cseq: "1 INVITE", vias: "z1"})
+	f.Items[0].ParseError, f.Call.Outcome = "duplicate_header", Unanswered
+	f.Analyse()
+	if got := f.Findings[0]; got.Code != "no_response" || !strings.Contains(got.Text, "It breaks the grammar (duplicate_header), for which 10.0.0.2:5060 may have thrown it away") {
+		t.Errorf("%s: %s", got.Code, got.Text)
+	}
+}

@@ -13,89 +13,6 @@ const giveUp = 31 * time.Second
 // timerC is when a proxy gives up on a call that rings (RFC 3261 section 16.6).
 const timerC = 3 * time.Minute
 
-// refusal is what a failure status means.
-type refusal struct {
-	code     string
-	severity Severity
-	meaning  string
-}
-
-// refusals by status (RFC 3261 section 21 and the IANA registry of response codes).
-var refusals = map[uint16]refusal{
-	300: {"redirected", SeverityInfo, "it offers several other places"},
-	301: {"redirected", SeverityInfo, "it has moved for good"},
-	302: {"redirected", SeverityInfo, "it is elsewhere for now"},
-	305: {"redirected", SeverityInfo, "a proxy must be used"},
-	380: {"redirected", SeverityInfo, "another service is offered"},
-	400: {"bad_request", SeverityError, "it could not make sense of the request"},
-	401: {"auth_missing", SeverityError, "it wants credentials"},
-	402: {"payment_required", SeverityError, "the account has no credit"},
-	403: {"forbidden", SeverityError, "it understood and will not do it: check rights, credentials and numbers allowed"},
-	404: {"not_found", SeverityError, "it does not know the user or number"},
-	405: {"method_not_allowed", SeverityError, "it does not take this method here"},
-	406: {"not_acceptable", SeverityError, "it can make no answer that the Accept header allows"},
-	407: {"auth_missing", SeverityError, "it wants credentials"},
-	408: {"timeout", SeverityError, "it found nobody in time"},
-	410: {"gone", SeverityError, "the user is gone for good"},
-	413: {"too_large", SeverityError, "the message is too large for it"},
-	414: {"too_large", SeverityError, "the Request-URI is too long for it"},
-	415: {"media_type", SeverityError, "it does not take this content type"},
-	416: {"uri_scheme", SeverityError, "it does not take this kind of URI"},
-	420: {"bad_extension", SeverityError, "it lacks an extension that the Require header demands"},
-	421: {"extension_required", SeverityError, "it demands an extension that was not offered"},
-	422: {"session_interval", SeverityError, "the Session-Expires is too short for it"},
-	423: {"interval_too_brief", SeverityError, "the registration is too short for it"},
-	428: {"identity", SeverityError, "it demands an Identity header"},
-	433: {"anonymity", SeverityError, "it takes no anonymous calls"},
-	436: {"identity", SeverityError, "it could not read the Identity information"},
-	437: {"identity", SeverityError, "it does not trust the certificate of the Identity header"},
-	438: {"identity", SeverityError, "the Identity header did not verify"},
-	480: {"unavailable", SeverityWarning, "the called party is not registered, or does not take calls now"},
-	481: {"no_dialog", SeverityError, "it knows no such call"},
-	482: {"loop", SeverityError, "the request came back to it"},
-	483: {"loop", SeverityError, "Max-Forwards ran out: the request went round, or through too many hops"},
-	484: {"incomplete", SeverityError, "the number is incomplete"},
-	485: {"ambiguous", SeverityError, "the number is ambiguous"},
-	486: {"busy", SeverityWarning, "the called party is busy"},
-	487: {"cancelled", SeverityWarning, "the request was cancelled"},
-	488: {"codec_refused", SeverityError, "it cannot do the media offered: compare codecs, SRTP and ptime of the SDP"},
-	489: {"bad_event", SeverityError, "it does not know the event package"},
-	491: {"glare", SeverityWarning, "it was waiting for an answer of its own"},
-	493: {"undecipherable", SeverityError, "it could not decrypt the body"},
-	494: {"security", SeverityError, "it demands a security agreement"},
-	500: {"server_error", SeverityError, "something broke inside it"},
-	501: {"not_implemented", SeverityError, "it cannot do this method"},
-	502: {"bad_gateway", SeverityError, "what stands behind it answered nonsense, or not at all"},
-	503: {"service_unavailable", SeverityError, "it is overloaded, in maintenance, or has no way on"},
-	504: {"gateway_timeout", SeverityError, "what stands behind it did not answer in time"},
-	505: {"version", SeverityError, "it does not take this version of SIP"},
-	513: {"too_large", SeverityError, "the message is too large for it"},
-	555: {"push", SeverityError, "it does not know the push service"},
-	580: {"precondition", SeverityError, "the resources for the media could not be reserved"},
-	600: {"busy", SeverityWarning, "the called party is busy everywhere"},
-	603: {"declined", SeverityWarning, "the called party declined"},
-	604: {"not_found", SeverityError, "the called party exists nowhere"},
-	606: {"codec_refused", SeverityError, "the called party's equipment cannot do the media offered"},
-	607: {"unwanted", SeverityWarning, "the called party does not want such calls"},
-	608: {"rejected", SeverityWarning, "a screening service rejected the call"},
-}
-
-// refusalOf is what a status means, by its class where it is not known.
-func refusalOf(status uint16) refusal {
-	if r, ok := refusals[status]; ok {
-		return r
-	}
-	switch {
-	case status < 400:
-		return refusal{"redirected", SeverityInfo, "it is to be found elsewhere"}
-	case status < 500:
-		return refusal{"refused", SeverityError, "it refused the request"}
-	case status < 600:
-		return refusal{"server_error", SeverityError, "it failed to do what was asked"}
-	}
-	return refusal{"declined", SeverityWarning, "the called party refused"}
-}
-
 // ending says how it came to its end.
 func (a *analysis) ending() []Finding {
 	tries := a.tries()
@@ -167,11 +84,11 @@ func (a *analysis) failed(t int) []Finding {
 	items := append(a.finals(path), tx.Request)
 	text := fmt.Sprintf("%s answered the %s of %s with %s", a.named(tx.Server), tx.Method, a.who(tx.Client), a.label(tx.Final))
 	if tx.Request >= 0 {
-		text += " after " + span(a.between(tx.Request, tx.Final))
+		text += lapse(" after ", a.between(tx.Request, tx.Final))
 	}
 	text += ": " + r.meaning
 	if ring := a.ringing(origin); ring >= 0 {
-		text += "; it had rung for " + span(a.between(ring, tx.Final))
+		text += lapse("; it had rung for ", a.between(ring, tx.Final))
 		items = append(items, ring)
 	}
 	head := &a.heads[tx.Final]
@@ -211,14 +128,14 @@ func (a *analysis) timedOut(path []int, cancel int) Finding {
 	items := append(a.finals(path), tx.Request, cancel)
 	text := fmt.Sprintf("No answer: %s", a.named(tx.Server))
 	if ring := a.ringing(origin); ring >= 0 {
-		text += " rang for " + span(a.between(ring, cancel)) + " and did not answer"
+		text += " rang" + lapse(" for ", a.between(ring, cancel)) + " and did not answer"
 		items = append(items, ring)
 	} else {
 		text += " neither rang nor answered"
 	}
 	text += fmt.Sprintf("; %s cancelled", a.who(tx.Client))
 	if tx.Request >= 0 {
-		text += " after " + span(a.between(tx.Request, cancel))
+		text += lapse(" after ", a.between(tx.Request, cancel))
 	}
 	if why := reasonText(&a.heads[cancel]); why != "" {
 		text += " (" + why + ")"
@@ -296,7 +213,7 @@ func (a *analysis) stuck(t int) Finding {
 	took := a.between(requests[0], requests[len(requests)-1])
 	how := times(len(requests))
 	if len(requests) > 1 {
-		how += " in " + span(took)
+		how += lapse(" in ", took)
 	}
 	for _, i := range tx.Items {
 		if s := a.f.Items[i].Status; s > 0 && s < 200 {
@@ -311,8 +228,12 @@ func (a *analysis) stuck(t int) Finding {
 			code, timer = "timer_b", ": timer B ran out"
 		}
 	}
-	return a.about(t, code, SeverityError, requests, "Nobody responded: %s sent the %s to %s %s and got nothing back%s. It was lost on this hop, or %s is down.",
-		a.who(tx.Client), tx.Method, a.who(tx.Server), how, timer, a.who(tx.Server))
+	why := "It was lost on this hop, or " + a.who(tx.Server) + " is down"
+	if wrong := a.f.Items[requests[0]].ParseError; wrong != "" {
+		why = fmt.Sprintf("It breaks the grammar (%s), for which %s may have thrown it away; else it was lost on this hop, or %s is down", wrong, a.who(tx.Server), a.who(tx.Server))
+	}
+	return a.about(t, code, SeverityError, requests, "Nobody responded: %s sent the %s to %s %s and got nothing back%s. %s.",
+		a.who(tx.Client), tx.Method, a.who(tx.Server), how, timer, why)
 }
 
 // underWay says how far a call has got that is being set up now.
@@ -381,10 +302,14 @@ func (a *analysis) cancelled(t int) []Finding {
 	items := []int{tx.Request, cancel, tx.Final}
 	text := who + " cancelled"
 	if req := a.f.Transactions[by].Request; req >= 0 {
-		text += " after " + span(a.between(req, cancel))
+		text += lapse(" after ", a.between(req, cancel))
 	}
 	if ring := a.ringing(t); ring >= 0 && ring < cancel {
-		text += ", of which it rang for " + span(a.between(ring, cancel))
+		if rang := lapse(", of which it rang for ", a.between(ring, cancel)); rang != "" {
+			text += rang
+		} else {
+			text += ", while it rang"
+		}
 		items = append(items, ring)
 	} else {
 		text += ", before it rang"
@@ -403,7 +328,7 @@ func (a *analysis) answered(t int) []Finding {
 	}
 	text := "Answered"
 	if tx.Request >= 0 {
-		text += " after " + span(a.between(tx.Request, tx.Final))
+		text += lapse(" after ", a.between(tx.Request, tx.Final))
 	}
 	for b := range a.f.Transactions {
 		bye := &a.f.Transactions[b]
@@ -414,7 +339,10 @@ func (a *analysis) answered(t int) []Finding {
 		if a.heads[bye.Request].tag("from") == a.heads[max(tx.Request, tx.Final)].tag("from") && bye.Leg == tx.Leg {
 			by = "the caller"
 		}
-		text += fmt.Sprintf("; %s, %s, hung up %s later", by, a.named(bye.Client), span(a.between(tx.Final, bye.Request)))
+		text += fmt.Sprintf("; %s, %s, hung up", by, a.named(bye.Client))
+		if after := lapse(" ", a.between(tx.Final, bye.Request)); after != "" {
+			text += after + " later"
+		}
 		return []Finding{a.about(t, "answered", SeverityInfo, []int{tx.Request, tx.Final, bye.Request}, "%s.", text)}
 	}
 	return []Finding{a.about(t, "no_bye", SeverityInfo, []int{tx.Request, tx.Final}, "%s; no BYE was captured: the call goes on, or its end was missed.", text)}

@@ -8,92 +8,6 @@ import (
 	"time"
 )
 
-// authentication looks for challenges that came again and again.
-func (a *analysis) authentication() []Finding {
-	type party struct {
-		leg, client, server int
-		method              string
-	}
-	challenged := map[party][]int{} // transactions, in order
-	var order []party
-	for t := range a.f.Transactions {
-		tx := &a.f.Transactions[t]
-		if tx.Request < 0 || tx.Method == "CANCEL" || tx.Method == "ACK" {
-			continue
-		}
-		p := party{tx.Leg, tx.Client, tx.Server, tx.Method}
-		if _, ok := challenged[p]; !ok {
-			order = append(order, p)
-		}
-		challenged[p] = append(challenged[p], t)
-	}
-	var out []Finding
-	for _, p := range order {
-		refused, stale, tried := 0, 0, 0
-		var items []int
-		var last int
-		for _, t := range challenged[p] {
-			tx := &a.f.Transactions[t]
-			if s := a.status(t); s != 401 && s != 407 {
-				if s >= 200 && s < 300 { // it worked: what came before was in order
-					refused, items, stale, tried = 0, nil, 0, 0
-				}
-				continue
-			}
-			// A relayed challenge is its origin's affair.
-			if len(a.children(t)) > 0 && a.passedOn(t, tx.Final) >= 0 {
-				continue
-			}
-			tried++
-			items = append(items, tx.Request, tx.Final)
-			last = t
-			if a.credentials(tx.Request) == "" {
-				continue
-			}
-			refused++
-			if value := parameter(a.challenge(tx.Final), "stale", ','); strings.EqualFold(value, "true") {
-				stale++
-			}
-		}
-		if tried < 2 || refused == 0 || stale == 1 && refused == 1 { // one stale nonce is how nonces go
-			continue
-		}
-		tx := &a.f.Transactions[last]
-		user := parameter(a.credentials(tx.Request), "username", ',')
-		realm := parameter(a.challenge(tx.Final), "realm", ',')
-		text := fmt.Sprintf("Authentication loop: %s challenged the %s of %s %s, %s with credentials for %s in realm %s refused", a.named(tx.Server), tx.Method, a.who(tx.Client),
-			times(tried), times(refused), quoted(user), quoted(realm))
-		code := "auth_loop"
-		switch {
-		case stale == refused:
-			text += "; each time as stale: the nonces run out sooner than they are used"
-		case stale > 0:
-			text += "; " + times(stale) + " as stale"
-		default:
-			text += ": the password, the user name or the realm is wrong"
-		}
-		out = append(out, a.about(last, code, SeverityError, items, "%s.", text))
-	}
-	return out
-}
-
-// quoted is a word of the wire in quotes.
-func quoted(s string) string { return strconv.Quote(printable(s)) }
-
-func (a *analysis) credentials(i int) string {
-	if v := a.heads[i].get("authorization"); v != "" {
-		return v
-	}
-	return a.heads[i].get("proxy-authorization")
-}
-
-func (a *analysis) challenge(i int) string {
-	if v := a.heads[i].get("www-authenticate"); v != "" {
-		return v
-	}
-	return a.heads[i].get("proxy-authenticate")
-}
-
 // loops looks for a request that passed the same hop again, farther on its way.
 func (a *analysis) loops() []Finding {
 	type way struct {
@@ -164,7 +78,7 @@ func (a *analysis) missingAcks() []Finding {
 		}
 		text := fmt.Sprintf("No ACK: %s sent %s to %s %s", a.named(tx.Server), a.label(tx.Final), a.who(tx.Client), times(len(finals)))
 		if len(finals) > 1 {
-			text += " in " + span(took)
+			text += lapse(" in ", took)
 		}
 		text += ", and no ACK was captured"
 		if took >= giveUp {
@@ -467,63 +381,4 @@ func (a *analysis) releaseReasons() []Finding {
 		out = append(out, a.about(t, "release_reason", severity, []int{tx.Request}, "The BYE of %s gives its reason: %s.", a.named(tx.Client), why))
 	}
 	return out
-}
-
-// malformed looks for messages that break the grammar.
-func (a *analysis) malformed() []Finding {
-	type fault struct {
-		src  int
-		what string
-	}
-	var out []Finding
-	found := map[fault]int{}
-	for i := range a.f.Items {
-		it := &a.f.Items[i]
-		if it.Kind != KindSIP || it.ParseError == "" {
-			continue
-		}
-		key := fault{it.Src, it.ParseError}
-		n, ok := found[key]
-		if !ok {
-			n = len(out)
-			found[key] = n
-			out = append(out, Finding{
-				Code: "malformed", Severity: SeverityWarning, Client: it.Src, Server: it.Dst,
-				Text: fmt.Sprintf("%s sent messages that, as captured, break the grammar: %s.", a.named(it.Src), printable(it.ParseError)),
-			})
-		}
-		out[n].Items = append(out[n].Items, i)
-	}
-	return out
-}
-
-// partly says that a limit cut the flow, so that what was found is of a part.
-func (a *analysis) partly() []Finding {
-	if a.f.Truncated == "" {
-		return nil
-	}
-	return []Finding{{
-		Code: "truncated", Severity: SeverityInfo, Items: []int{len(a.f.Items) - 1}, Client: -1, Server: -1,
-		Text: "Only a part of the call was looked at (" + a.f.Truncated + "): what seems to be missing may lie behind it.",
-	}}
-}
-
-// clocks says that agents' clocks disagree.
-func (a *analysis) clocks() []Finding {
-	if len(a.f.Clocks) == 0 {
-		return nil
-	}
-	var names []string
-	var items []int
-	for _, c := range a.f.Clocks {
-		names = append(names, printable(c.String()))
-		for i := range a.f.Items {
-			if it := &a.f.Items[i]; it.Node == c.Node && it.CaptureID == c.CaptureID {
-				items = append(items, i)
-				break
-			}
-		}
-	}
-	return []Finding{{Code: "clock_skew", Severity: SeverityInfo, Items: items, Client: -1, Server: -1,
-		Text: "The capture agents' clocks disagree: " + strings.Join(names, ", ") + ". The messages are in order by one clock; their times are the agents' own."}}
 }

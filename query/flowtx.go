@@ -128,6 +128,9 @@ func (a *analysis) transactions() {
 		if it.Kind != KindSIP || it.CSeqMethod == "" && it.Method == "" {
 			continue
 		}
+		if it.Method == "" && it.Status == 0 && strings.HasPrefix(it.Raw, "SIP/") {
+			continue // a response whose status cannot be read: no request, and nobody can take it for an answer
+		}
 		k := key{it.Leg, it.CSeqMethod, a.branch(i), it.CSeq, it.Src, it.Dst}
 		if it.Status > 0 {
 			k.client, k.server = it.Dst, it.Src
