@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -183,17 +182,7 @@ func TestClusterAnswersAsOneNode(t *testing.T) {
 	})
 	t.Run("views", func(t *testing.T) {
 		for _, v := range schema.Views() {
-			same(v.Name, func(l *lake) string {
-				body, err := l.Conn().QueryFormat(l.Limit(t.Context()), "JSONCompactEachRow", "SELECT * FROM "+l.name+"."+v.Name)
-				if err != nil {
-					return "error: " + err.Error()
-				}
-				defer func() { _ = body.Close() }()
-				text, err := io.ReadAll(body)
-				rows := strings.Split(strings.TrimSpace(string(text)), "\n")
-				slices.Sort(rows)
-				return answer(t, json.RawMessage("["+strings.Join(rows, ",")+"]"), err)
-			})
+			same(v.Name, func(l *lake) string { return rowsOf(t, l.Lake, v.Name) })
 		}
 	})
 	t.Run("search", func(t *testing.T) {

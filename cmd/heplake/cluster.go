@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/heplake/heplake/internal/assemble"
 	"github.com/heplake/heplake/internal/config"
 	"github.com/heplake/heplake/schema/migrate"
 )
@@ -118,11 +121,54 @@ func (m *migration) each(do func(node string, s migrate.Statement)) {
 
 // apply runs the statements.
 func (m *migration) apply(ctx context.Context) error {
+	return migrate.ApplyAll(ctx, m.dbs(), m.plans)
+}
+
+// recountSince is how far back rollups are computed anew after rows were moved:
+// it covers the time from the change of shards to the moves.
+const recountSince = 48 * time.Hour
+
+// rebalance moves computed rows to their shards, or says what it would move.
+func (m *migration) rebalance(ctx context.Context, c config.Config, d *database, planOnly bool, out io.Writer) error {
+	if c.ClickHouse.Cluster == "" {
+		return errors.New("--rebalance is for a cluster: clickhouse.cluster is not set")
+	}
+	if n := m.statements(); n > 0 {
+		return fmt.Errorf("the schema is not up to date (%d statements): run heplake migrate first", n)
+	}
+	moves, err := migrate.PlanMoves(ctx, m.conns[0], schemaOptions(c, d))
+	if err != nil {
+		return err
+	}
+	for _, move := range moves {
+		if planOnly {
+			fmt.Fprintf(out, "-- %s\n%s;\n\n-- %s\n%s;\n\n", move.Insert.Reason, move.Insert.SQL, move.Delete.Reason, move.Delete.SQL)
+			continue
+		}
+		if err := migrate.ApplyMoves(ctx, m.dbs(), []migrate.Move{move}); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, move.Insert.Reason)
+	}
+	switch {
+	case planOnly && len(moves) == 0:
+		fmt.Fprintln(out, "-- nothing to do: every row is on its shard")
+	case !planOnly:
+		if err := assemble.New(assemble.Config{Conn: m.conns[0], Database: d.name()}).Recount(ctx, recountSince); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "every row is on its shard, and the rollups of the last two days are computed anew")
+	}
+	return nil
+}
+
+// dbs are the connections as package migrate takes them.
+func (m *migration) dbs() []migrate.DB {
 	dbs := make([]migrate.DB, len(m.conns))
 	for i, conn := range m.conns {
 		dbs[i] = conn
 	}
-	return migrate.ApplyAll(ctx, dbs, m.plans)
+	return dbs
 }
 
 func (m *migration) close() {

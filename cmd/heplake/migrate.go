@@ -12,7 +12,7 @@ import (
 )
 
 func newMigrate(g *global) *cobra.Command {
-	var planOnly bool
+	var planOnly, rebalance bool
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the schema to this version",
@@ -42,6 +42,9 @@ clickhouse.cluster all nodes of the cluster are compared and brought up.`,
 			}
 			defer m.close()
 			out := cmd.OutOrStdout()
+			if rebalance {
+				return m.rebalance(ctx, c, db, planOnly, out)
+			}
 			if planOnly {
 				if m.statements() == 0 {
 					fmt.Fprintln(out, "-- nothing to do: the schema is as this version wants it")
@@ -73,6 +76,7 @@ clickhouse.cluster all nodes of the cluster are compared and brought up.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&rebalance, "rebalance", false, "after shards were added to a cluster: move calls and rollups to the shards where they are written to now")
 	cmd.Flags().BoolVar(&planOnly, "plan", false, "print the statements and change nothing")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,23 @@ func (a *Assembler) resume(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Recount computes the rollups of all that changed since then anew: what was
+// counted while rows were not as they should be.
+func (a *Assembler) Recount(ctx context.Context, since time.Duration) error {
+	now, err := a.serverTime(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range a.rollups {
+		sql := "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfMinute(start))) FROM " + a.table(r.rows.Name) +
+			" WHERE version >= " + strconv.FormatInt(now.Add(-since).UnixMicro(), 10)
+		if err := a.rows(ctx, sql, func(row *reader) { r.changeBucket(0, row.int64()) }); err != nil {
+			return err
+		}
+	}
+	return a.rollUp(ctx, now, true, math.MaxInt64)
 }
 
 // rollUp computes the buckets that are due, the newest first, until the time is up;

@@ -43,23 +43,32 @@ func ClusterConfigs(t testing.TB, shards int) []embedded.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var xml strings.Builder
 	for i := range configs {
 		configs[i].Dir = t.TempDir()
 		if err := os.WriteFile(filepath.Join(configs[i].Dir, "credentials.json"), credentials, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		configs[i].HTTP, configs[i].TCP = FreeAddr(t), FreeAddr(t)
-		host, port, err := net.SplitHostPort(configs[i].TCP)
+		configs[i].MemoryLimit = memoryLimit / 2
+	}
+	Know(t, configs)
+	return configs
+}
+
+// Know sets the configurations' ExtraConfig so that the engines are the shards of
+// one cluster, and know no other shards.
+func Know(t testing.TB, configs []embedded.Config) {
+	t.Helper()
+	var shards strings.Builder
+	for _, c := range configs {
+		host, port, err := net.SplitHostPort(c.TCP)
 		if err != nil {
 			t.Fatal(err)
 		}
-		xml.WriteString("<shard><internal_replication>true</internal_replication><replica><host>" + host + "</host><port>" + port + "</port></replica></shard>")
+		shards.WriteString("<shard><internal_replication>true</internal_replication><replica><host>" + host + "</host><port>" + port + "</port></replica></shard>")
 	}
 	for i := range configs {
-		configs[i].MemoryLimit = memoryLimit / 2
 		configs[i].ExtraConfig = "<macros><shard>" + strconv.Itoa(i+1) + "</shard><replica>1</replica></macros>" +
-			"<remote_servers><" + ClusterName + "><secret>between tests</secret>" + xml.String() + "</" + ClusterName + "></remote_servers>"
+			"<remote_servers><" + ClusterName + "><secret>between tests</secret>" + shards.String() + "</" + ClusterName + "></remote_servers>"
 	}
-	return configs
 }

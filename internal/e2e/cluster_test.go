@@ -82,4 +82,10 @@ func TestCluster(t *testing.T) {
 		t.Errorf("heplake retention on a cluster: %+v", s)
 	}
 	l.stop()
+	if plan := migrate("--rebalance", "--plan"); !strings.Contains(plan, "nothing to do") {
+		t.Errorf("rows are to be moved that were never elsewhere:\n%s", plan)
+	}
+	if said := migrate("--rebalance"); !strings.Contains(said, "every row is on its shard") {
+		t.Errorf("heplake migrate --rebalance says %q", said)
+	}
 }

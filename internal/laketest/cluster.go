@@ -27,11 +27,17 @@ func ClusterOptions() schema.Options {
 // captures through the first.
 func OpenCluster(t testing.TB, shards int, names ...string) *Cluster {
 	t.Helper()
-	c := &Cluster{Lake: &Lake{Name: schema.Database}, Shards: chtest.StartCluster(t, shards)}
-	var dbs []migrate.DB
-	for _, s := range c.Shards {
-		dbs = append(dbs, chtest.Dial(t, WithoutDatabase(t, s.URL(embedded.Owner))))
-	}
+	c := &Cluster{Lake: &Lake{Name: schema.Database}}
+	c.Use(t, chtest.StartCluster(t, shards))
+	c.fill(t, names)
+	return c
+}
+
+// Use has the lake be on these shards, and migrates them.
+func (c *Cluster) Use(t testing.TB, shards []*embedded.Server) {
+	t.Helper()
+	c.Shards = shards
+	dbs := c.Nodes(t)
 	plans, err := migrate.PlanAll(t.Context(), dbs, ClusterOptions())
 	if err == nil {
 		err = migrate.ApplyAll(t.Context(), dbs, plans)
@@ -41,8 +47,16 @@ func OpenCluster(t testing.TB, shards int, names ...string) *Cluster {
 	}
 	c.URL = c.Shards[0].URL(embedded.Owner)
 	c.DB = chtest.Dial(t, c.URL)
-	c.fill(t, names)
-	return c
+}
+
+// Nodes are connections to all shards' nodes, to no database.
+func (c *Cluster) Nodes(t testing.TB) []migrate.DB {
+	t.Helper()
+	var dbs []migrate.DB
+	for _, s := range c.Shards {
+		dbs = append(dbs, chtest.Dial(t, WithoutDatabase(t, s.URL(embedded.Owner))))
+	}
+	return dbs
 }
 
 // WithoutDatabase is an address without its database, which may not be there yet.
