@@ -1,5 +1,11 @@
 package schema
 
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
 // IDs says where the messages of an id are: for a Call-ID or correlation id the
 // hours that have messages with it, and what else these are called. The order
 // (hour, correlation_id, time) of sip finds a call at once when both are known;
@@ -17,12 +23,13 @@ var IDs = Table{
 		{Name: "hour", Type: "DateTime('UTC')", Doc: "Start of the hour that the messages lie in."},
 		{Name: "call_id", Kind: Text, Doc: "Call-ID of the messages; empty when it is the id itself."},
 		{Name: "correlation_id", Kind: Text, Doc: "Correlation id of the messages; empty when it is the id itself."},
+		{Name: "stays", Type: "DateTime('UTC')", Doc: "Until when messages that were restored from the archive stay; 1970 for all others."},
 	},
 	Engine:      "ReplacingMergeTree",
 	PartitionBy: "toMonday(hour)",
 	OrderBy:     "(id, tenant, hour, call_id, correlation_id)",
 	ShardBy:     "id",
-	TTLFrom:     "hour",
+	TTLFrom:     "greatest(hour, stays)",
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 512,
@@ -43,4 +50,12 @@ FROM
 ARRAY JOIN arrayDistinct([call, correlation]) AS name
 WHERE name != ''`
 	},
+}
+
+// RestoreIDsSQL feeds ids with a day (such as 2026-11-21) of sip that was read back
+// from the archive and stays until then. Doing so again does no harm.
+func RestoreIDsSQL(o Options, day string, until time.Time) string {
+	source := "(SELECT time, tenant, call_id, correlation_id FROM " + o.table(IDsFeed.From) + " WHERE toDate(time) = " + Quote(day) + ")"
+	return fmt.Sprintf("INSERT INTO %s (%s, stays)\nSELECT *, toDateTime(%d, 'UTC')\nFROM\n(\n%s\n)\nSETTINGS max_partitions_per_insert_block = 0", o.table(IDsFeed.To), IDsFeed.columns, until.Unix(),
+		strings.Replace(IDsFeed.Query(o), "FROM "+o.table(IDsFeed.From), "FROM "+source, 1))
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -225,7 +226,7 @@ func TestRestoredCallsAreFound(t *testing.T) {
 	calls, flow := look()
 	w.putAll(t)
 	w.dropAll(t)
-	for _, table := range []string{"legs", "leg_links", "leg_reports"} { // kept for days only
+	for _, table := range []string{"legs", "leg_links", "leg_reports", "ids"} { // kept for days only, or as long as messages
 		w.exec(t, "TRUNCATE TABLE "+table)
 	}
 	if gone, err := store.Calls(t.Context(), query.CallsRequest{From: w.lake.From, To: w.lake.To}); err != nil || len(gone.Calls) != 0 {
@@ -235,6 +236,16 @@ func TestRestoredCallsAreFound(t *testing.T) {
 	again, flowAgain := look()
 	if len(again.Calls) != len(calls.Calls) || again.Calls[0].CorrelationID != calls.Calls[0].CorrelationID || again.Calls[0].Outcome != calls.Calls[0].Outcome {
 		t.Errorf("%d calls, there were %d", len(again.Calls), len(calls.Calls))
+	}
+	byID, err := store.Calls(t.Context(), query.CallsRequest{Filter: "call_id = " + strconv.Quote(calls.Calls[0].CallIDs[0]), From: w.lake.From, To: w.lake.To})
+	if err != nil || len(byID.Calls) != 1 {
+		t.Errorf("%d calls by their Call-ID, %v", len(byID.Calls), err)
+	}
+	type row struct {
+		Rows uint64 `json:"rows,string"`
+	}
+	if stay, err := one[row](t.Context(), w.Archive, "SELECT countIf(stays > now()) AS rows FROM ids"); err != nil || stay.Rows == 0 {
+		t.Errorf("table ids would lose the restored day: %d rows stay, %v", stay.Rows, err)
 	}
 	if len(flowAgain.Items) != len(flow.Items) {
 		t.Fatalf("a flow of %d items, there were %d", len(flowAgain.Items), len(flow.Items))

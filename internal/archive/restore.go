@@ -116,8 +116,29 @@ func (a *Archive) restore(ctx context.Context, r RestoreRequest) (Restored, erro
 	if err != nil {
 		return done, err
 	}
+	if done.Into == schema.SIP.Name {
+		if err := a.findable(ctx, r); err != nil {
+			return done, err
+		}
+	}
 	a.drop(ctx, name(a.database, staging.name))
 	return done, nil
+}
+
+// farFuture is later than any day that is given back.
+var farFuture = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// findable has table ids say where the day's messages are, for as long as they
+// stay: searches by Call-ID go by it, and its rows went with the messages.
+func (a *Archive) findable(ctx context.Context, r RestoreRequest) error {
+	until := farFuture
+	if r.Stay > 0 {
+		until = time.Now().Add(r.Stay)
+	}
+	if err := a.exec(ctx, schema.RestoreIDsSQL(schema.Options{Database: a.database}, r.Day, until)); err != nil {
+		return fmt.Errorf("note where the messages are: %w", err)
+	}
+	return nil
 }
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
