@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +110,67 @@ func TestClusterGrows(t *testing.T) {
 			if a, b := sums(node), sums(cluster.Lake); a != b {
 				t.Errorf("%s: %s on one node, %s on two shards", table.Name, a, b)
 			}
+		}
+	}
+}
+
+// copySQL finds the statements of docs/deploy.md that copy a single node's rows.
+var copySQL = regexp.MustCompile(`(?m)^INSERT INTO heplake\.\w+ SELECT \* FROM heplake_before\.(\w+) WHERE toDate\(time\) = '2026-11-20' [^;\n]*;$`)
+
+// TestClusterTakesASingleNodesRows makes a cluster of a single node's database as
+// docs/deploy.md says.
+func TestClusterTakesASingleNodesRows(t *testing.T) {
+	cluster := &laketest.Cluster{Lake: &laketest.Lake{Name: schema.Database}}
+	shards := chtest.StartCluster(t, 2)
+	conn := chtest.Dial(t, laketest.WithoutDatabase(t, shards[0].URL(embedded.Owner)))
+	run := func(sql string) {
+		t.Helper()
+		if err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	steps, err := migrate.Plan(t.Context(), conn, schema.Options{})
+	if err == nil {
+		err = migrate.Apply(t.Context(), conn, steps)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := &laketest.Lake{Name: schema.Database, DB: chtest.Dial(t, shards[0].URL(embedded.Owner))}
+	var lists [][]captures.Packet
+	for _, name := range []string{failures, twoLegs, registers, withMedia, withEvents} {
+		lists = append(lists, captures.Read(t, captures.Path(name+".pcap")))
+	}
+	before.Load(t, before.DB, lists...)
+	before.Settle(t)
+	want := map[string]string{}
+	for _, v := range schema.Views() {
+		want[v.Name] = rowsOf(t, before, v.Name)
+	}
+
+	run("RENAME DATABASE heplake TO heplake_before")
+	cluster.Use(t, shards)
+	doc, err := os.ReadFile(filepath.Join(captures.Root(), "docs", "deploy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies := copySQL.FindAllString(string(doc), -1)
+	if len(copies) != len(schema.Tables()) {
+		t.Fatalf("docs/deploy.md has %d statements that copy, there are %d tables", len(copies), len(schema.Tables()))
+	}
+	var days []string
+	if err := conn.QueryRow(t.Context(), "SELECT groupUniqArray(toString(toDate(time))) FROM (SELECT time FROM heplake_before.sip UNION ALL SELECT time FROM heplake_before.media UNION ALL SELECT time FROM heplake_before.events)").Scan(&days); err != nil {
+		t.Fatal(err)
+	}
+	for _, day := range days {
+		for _, sql := range copies {
+			run(strings.TrimSuffix(strings.Replace(sql, "2026-11-20", day, 1), ";"))
+		}
+	}
+	cluster.Settle(t)
+	for _, v := range schema.Views() {
+		if got := rowsOf(t, cluster.Lake, v.Name); got != want[v.Name] || len(got) < 10 && v.Name == "calls" {
+			t.Errorf("%s: %s", v.Name, difference(want[v.Name], got))
 		}
 	}
 }
