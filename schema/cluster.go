@@ -99,10 +99,11 @@ var replicatedSettings = []Setting{
 // SettingsOf are the MergeTree settings of the table that has a node's rows, in
 // order.
 func (o Options) SettingsOf(t *Table) []Setting {
+	settings := append(t.Settings(), storageSettings(o)...)
 	if o.Clustered() && o.Cluster.Replicated {
-		return append(t.Settings(), replicatedSettings...)
+		return append(settings, replicatedSettings...)
 	}
-	return t.Settings()
+	return settings
 }
 
 // ShardKey is the expression by which rows find their shard. Every table has

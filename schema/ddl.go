@@ -128,6 +128,16 @@ type Options struct {
 	LinkHeaders []string
 	// Cluster spreads the tables over several nodes.
 	Cluster Cluster
+	// KeeperDeletes leaves deletion in the tables of Kept to the keeper of
+	// internal/retention: their TTL deletes nothing. So it must be when some rows
+	// stay longer than others, are held, or are archived first.
+	KeeperDeletes bool
+	// StoragePolicy is the storage policy of every table; ClickHouse's own when
+	// empty. Rows lie on its disks and nowhere else.
+	StoragePolicy string
+	// Cold moves rows of the tables of Kept to a volume of that policy; with an
+	// empty volume none.
+	Cold Cold
 
 	// local has queries name a node's own tables.
 	local bool
@@ -170,8 +180,8 @@ func (t *Table) CreateSQL(o Options) string {
 	b.Reset()
 	b.WriteString(s)
 	fmt.Fprintf(&b, "\n)\nENGINE = %s\nPARTITION BY %s\nORDER BY %s\n", o.EngineOf(t), t.PartitionBy, t.OrderBy)
-	if days := o.TTLDaysOf(t); days > 0 {
-		fmt.Fprintf(&b, "TTL %s\n", t.TTL(days))
+	if ttl := t.TTLSQL(o); ttl != "" {
+		fmt.Fprintf(&b, "TTL %s\n", ttl)
 	}
 	b.WriteString("SETTINGS ")
 	for _, set := range o.SettingsOf(t) {

@@ -11,7 +11,7 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Tables\n\nDatabase `heplake`. Times are UTC with microseconds; an IPv4 address is mapped (`::ffff:10.0.0.1`), `::` is an address that the sender did not give.\n")
 	for _, t := range slices.Concat(Tables(), Derived()) {
-		fmt.Fprintf(&b, "\n## %s\n\n%s Kept %d days unless set otherwise. Partitions: `%s`; order: `%s`.\n\n| column | type | |\n|---|---|---|\n", t.Name, t.Doc, t.TTLDays, t.PartitionBy, t.OrderBy)
+		fmt.Fprintf(&b, "\n## %s\n\n%s %s Partitions: `%s`; order: `%s`.\n\n| column | type | |\n|---|---|---|\n", t.Name, t.Doc, t.keptDoc(), t.PartitionBy, t.OrderBy)
 		for _, c := range t.Columns {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.SQLType(), c.Doc)
 		}

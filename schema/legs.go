@@ -10,6 +10,7 @@ import (
 // first ones by materialized views (see Feeds), the others by the assembler.
 func Derived() []*Table {
 	tables := []*Table{&Legs, &LegLinks, &LegReports, &CallRows, &RegistrationRows, &AssemblerState, &Messages1m, &Restored, &IDs}
+	tables = append(tables, keeperTables()...)
 	for _, r := range Rollups() {
 		tables = append(tables, r.Tables()...)
 	}

@@ -18,6 +18,10 @@ const metaTable = "meta"
 // rows already stored; reads see the change at once.
 const background = "mutations_sync = 0, alter_sync = 0"
 
+// ttlAlone makes a statement of a TTL, for ClickHouse to print, ttlPrinted is what
+// it then prints before it.
+const ttlAlone, ttlPrinted = "ALTER TABLE t MODIFY TTL ", "ALTER TABLE t (MODIFY TTL "
+
 // fixedSettings are the table settings that ClickHouse sets at CREATE alone.
 var fixedSettings = []string{"index_granularity", "index_granularity_bytes"}
 
@@ -169,10 +173,7 @@ func (p *planner) table(t *schema.Table, have *table) error {
 		p.conflict(t, "engine", have.engine, engine)
 		return nil
 	}
-	ttl := ""
-	if days := p.opt.TTLDaysOf(t); days > 0 {
-		ttl = t.TTL(days)
-	}
+	ttl := t.TTLSQL(p.opt)
 	if err := p.expressions(t, have, &ttl); err != nil {
 		return err
 	}
@@ -182,15 +183,29 @@ func (p *planner) table(t *schema.Table, have *table) error {
 	switch {
 	case ttl == have.ttl:
 	case ttl == "":
-		p.alter(t, "keep rows for ever", "REMOVE TTL")
+		p.alter(t, p.kept(t)+" (was: "+have.ttl+")", "REMOVE TTL")
 	default:
-		p.alter(t, fmt.Sprintf("keep rows for %d days (was: %s)", p.opt.TTLDaysOf(t), orNone(have.ttl)),
-			"MODIFY TTL %s SETTINGS %s", ttl, background)
+		p.alter(t, p.kept(t)+" (was: "+orNone(have.ttl)+")", "MODIFY TTL %s SETTINGS %s", ttl, background)
 	}
 	if have.comment != t.Doc {
 		p.alter(t, "comment", "MODIFY COMMENT %s", schema.Quote(t.Doc))
 	}
 	return nil
+}
+
+// kept says how long the table's rows stay, and where.
+func (p *planner) kept(t *schema.Table) string {
+	s := "keep rows for ever"
+	if days := p.opt.TTLDaysOf(t); days > 0 {
+		s = fmt.Sprintf("keep rows for %d days", days)
+		if p.opt.KeeperDeletes && schema.IsKept(t.Name) {
+			s += ", or as rules and holds say; the keeper deletes them"
+		}
+	}
+	if c := p.opt.Cold; c.Volume != "" && schema.IsKept(t.Name) {
+		s += fmt.Sprintf(", on volume %s after %d", c.Volume, c.Days)
+	}
+	return s
 }
 
 // expressions checks the keys and has ClickHouse print the TTL its way.
@@ -200,7 +215,7 @@ func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
 		"SELECT " + t.OrderBy, "SELECT (" + have.sortingKey + ")",
 	}
 	if *ttl != "" {
-		selects = append(selects, "SELECT "+*ttl)
+		selects = append(selects, ttlAlone+*ttl)
 	}
 	n, err := normalise(p.ctx, p.db, selects)
 	if err != nil {
@@ -213,7 +228,7 @@ func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
 		p.conflict(t, "sorting key", "("+have.sortingKey+")", t.OrderBy)
 	}
 	if *ttl != "" {
-		*ttl = strings.TrimPrefix(n[4], "SELECT ")
+		*ttl = strings.TrimSuffix(strings.TrimPrefix(n[4], ttlPrinted), ")")
 	}
 	return nil
 }
