@@ -20,30 +20,6 @@ func IsKept(name string) bool {
 	return false
 }
 
-// keeperTables lists the tables of internal/retention.
-func keeperTables() []*Table { return []*Table{&Holds, &RetentionLog, &KeeperState} }
-
-// Holds has the legal holds. A hold that is over stays in it.
-var Holds = Table{
-	Name: "holds",
-	Doc:  "Legal holds: what no retention and no full disk deletes. A hold that is over stays here.",
-	Columns: []Column{
-		{Name: "id", Kind: Text, Doc: "What names the hold."},
-		{Name: "placed", Kind: Time, Codec: "ZSTD(1)", Doc: "When it was placed."},
-		{Name: "tenant", Kind: Enum, Doc: "Whose rows it holds; empty: those of any tenant."},
-		{Name: "call_id", Kind: Text, Doc: "Call-ID or correlation id of the call that it holds, all legs of it; empty: everything of the tenant."},
-		{Name: "reason", Kind: Text, Doc: "Why."},
-		{Name: "who", Kind: Text, Doc: "Who placed it."},
-		moment("until", "When it ends by itself; NULL: when it is removed."),
-		moment("removed", "When it was removed; NULL: it was not."),
-		{Name: "removed_by", Kind: Text, Doc: "Who removed it."},
-		{Name: "version", Kind: Uint64, Codec: "ZSTD(1)", Doc: "The newest row of an id holds."},
-	},
-	Engine:      "ReplacingMergeTree(version)",
-	PartitionBy: "toYear(placed)",
-	OrderBy:     "(tenant, call_id, id)",
-	ShardBy:     "0",
-}
 
 // RetentionLog says what was deleted, and why.
 var RetentionLog = Table{
@@ -58,7 +34,7 @@ var RetentionLog = Table{
 		{Name: "rule", Kind: Enum, Doc: "Rule that let the rows go; empty: the table's own days."},
 		{Name: "rows", Kind: Uint64, Doc: "Rows deleted."},
 		{Name: "bytes", Kind: Uint64, Doc: "What they took on the disk; of several rules' rows a share by their number."},
-		{Name: "left", Kind: Uint64, Doc: "Rows that the day had afterwards."},
+		{Name: "remaining", Kind: Uint64, Doc: "Rows that the day had afterwards."},
 		{Name: "held", Kind: Uint64, Doc: "Rows that stayed because of a hold alone."},
 		{Name: "judged", Kind: Uint64, Doc: "Hash of the condition: a day is judged again when it, or the number of rows, is another."},
 	},
@@ -78,6 +54,24 @@ var KeeperState = Table{
 	},
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(time, holder)",
+	ShardBy:     "0",
+	TTLDays:     2,
+}
+
+// KeeperCalls has the calls that a deletion under way asks for.
+var KeeperCalls = Table{
+	Name: "keeper_calls",
+	Doc:  "Calls by which a deletion under way tells rows apart; empty otherwise.",
+	Columns: []Column{
+		{Name: "time", Type: "DateTime('UTC')", Doc: "When they were written down."},
+		{Name: "batch", Kind: Text, Doc: "The deletion."},
+		{Name: "day", Type: "Date", Doc: "The day that rows are deleted of."},
+		{Name: "class", Kind: Uint32, Doc: "Position of the rule that is about the call."},
+		{Name: "tenant", Kind: Text, Doc: "Tenant of the call."},
+		{Name: "id", Kind: Text, Doc: "Call-ID or correlation id of one of its legs."},
+	},
+	PartitionBy: "batch",
+	OrderBy:     "(day, class, tenant, id)",
 	ShardBy:     "0",
 	TTLDays:     2,
 }
@@ -119,3 +113,7 @@ func (t *Table) keptDoc() string {
 	}
 	return fmt.Sprintf("Kept %d days unless set otherwise.", t.TTLDays)
 }
+
+// CallOutcome is the expression for the outcome of a row of call_rows: what the
+// view calls has.
+var CallOutcome = strings.ReplaceAll(callOutcome, "r.", "")

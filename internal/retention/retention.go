@@ -5,7 +5,6 @@ package retention
 import (
 	"context"
 	"fmt"
-	"sort"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -24,6 +23,8 @@ type Part struct {
 	Bytes uint64
 	// Newest is the time of its newest row.
 	Newest time.Time
+	// Disk is the name of the disk that it lies on.
+	Disk string
 }
 
 // Table is what one table holds.
@@ -33,6 +34,18 @@ type Table struct {
 	Days int
 	// Parts, oldest day first.
 	Parts []Part
+	// Shares says, by day, which rules the rows are kept by; nil before Classify.
+	Shares map[time.Time][]Share
+}
+
+// Share are the rows of one day of a table that one rule is about.
+type Share struct {
+	// Class is the rule's position in the policy counted from 1; 0: none is about
+	// them, their table's days are.
+	Class int
+	// Held: a hold keeps them, whatever the rule says.
+	Held bool
+	Rows uint64
 }
 
 // Rows and Bytes are those of all its parts.
@@ -69,23 +82,23 @@ type Disk struct {
 type Holdings struct {
 	// Now is the server's time.
 	Now    time.Time
+	Policy Policy
 	Tables []Table
 	Disks  []Disk
 }
 
-// Read reads the holdings of the tables that ingest fills.
-func Read(ctx context.Context, db driver.Conn, o schema.Options) (*Holdings, error) {
-	h := &Holdings{}
-	if err := db.QueryRow(ctx, "SELECT now64(6, 'UTC')").Scan(&h.Now); err != nil {
-		return nil, fmt.Errorf("retention: ask for the time: %w", err)
+// Read reads the holdings of the tables of schema.Kept, to be kept by a policy.
+func Read(ctx context.Context, db driver.Conn, o schema.Options, p Policy) (*Holdings, error) {
+	now, err := serverTime(ctx, db)
+	if err != nil {
+		return nil, err
 	}
-	for _, t := range schema.Tables() {
-		held := Table{Name: t.Name, Days: o.TTLDaysOf(t)}
-		parts, err := readParts(ctx, db, o.DatabaseName(), t.Name)
-		if err != nil {
+	h := &Holdings{Now: now, Policy: p}
+	for _, t := range schema.Kept() {
+		held := Table{Name: t.Name, Days: p.tableDays(t)}
+		if held.Parts, err = readParts(ctx, db, o, t); err != nil {
 			return nil, err
 		}
-		held.Parts = parts
 		h.Tables = append(h.Tables, held)
 	}
 	rows, err := db.Query(ctx, "SELECT name, unreserved_space, total_space FROM system.disks ORDER BY name")
@@ -106,14 +119,43 @@ func Read(ctx context.Context, db driver.Conn, o schema.Options) (*Holdings, err
 	return h, nil
 }
 
+// With is the holdings as another policy has them. What Classify found is not in
+// it: rules may be others.
+func (h *Holdings) With(p Policy) *Holdings {
+	out := &Holdings{Now: h.Now, Policy: p, Disks: h.Disks}
+	for _, t := range h.Tables {
+		declared := tableNamed(t.Name)
+		out.Tables = append(out.Tables, Table{Name: t.Name, Days: p.tableDays(declared), Parts: t.Parts})
+	}
+	return out
+}
+
+// tableNamed is one of schema.Kept.
+func tableNamed(name string) *schema.Table {
+	for _, t := range schema.Kept() {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// timeColumn is the column that a table's days count from.
+func timeColumn(t *schema.Table) string {
+	if t.TTLFrom != "" {
+		return t.TTLFrom
+	}
+	return "time"
+}
+
 // readParts reads the active parts of a table. The newest row of a part comes
 // from the extremes that ClickHouse keeps with it: no row is read.
-func readParts(ctx context.Context, db driver.Conn, database, table string) ([]Part, error) {
-	name := fmt.Sprintf("`%s`.`%s`", database, table)
-	rows, err := db.Query(ctx, `SELECT p.name, toDateTime(toDate(p.partition), 'UTC'), p.rows, p.bytes_on_disk, e.newest
+func readParts(ctx context.Context, db driver.Conn, o schema.Options, t *schema.Table) ([]Part, error) {
+	table := t.Name
+	rows, err := db.Query(ctx, `SELECT p.name, toDateTime(toDate(p.partition), 'UTC'), p.rows, p.bytes_on_disk, e.newest, p.disk_name
 FROM system.parts AS p
-INNER JOIN (SELECT _part AS name, max(time) AS newest FROM `+name+` GROUP BY _part) AS e ON e.name = p.name
-WHERE p.active AND p.database = `+schema.Quote(database)+` AND p.table = `+schema.Quote(table)+`
+INNER JOIN (SELECT _part AS name, max(`+timeColumn(t)+`) AS newest FROM `+qualified(o, table)+` GROUP BY _part) AS e ON e.name = p.name
+WHERE p.active AND p.rows > 0 AND p.database = `+schema.Quote(o.DatabaseName())+` AND p.table = `+schema.Quote(table)+`
 ORDER BY p.partition, p.name`)
 	if err != nil {
 		return nil, fmt.Errorf("retention: ask for the parts of %s: %w", table, err)
@@ -122,7 +164,7 @@ ORDER BY p.partition, p.name`)
 	var out []Part
 	for rows.Next() {
 		p := Part{Table: table}
-		if err := rows.Scan(&p.Name, &p.Day, &p.Rows, &p.Bytes, &p.Newest); err != nil {
+		if err := rows.Scan(&p.Name, &p.Day, &p.Rows, &p.Bytes, &p.Newest, &p.Disk); err != nil {
 			return nil, fmt.Errorf("retention: read the parts of %s: %w", table, err)
 		}
 		out = append(out, p)
@@ -133,18 +175,18 @@ ORDER BY p.partition, p.name`)
 	return out, nil
 }
 
-// Expired lists the parts that a retention of so many days drops: those of
-// which every row has expired. Others go later, when their newest row has.
-func (h *Holdings) Expired(table string, days int) []Part {
+// Expired lists the parts that ClickHouse drops by itself where the tables have a
+// TTL, as they do unless the policy has rules: those of which every row has
+// expired. Others go later, when their newest row has.
+func (h *Holdings) Expired(table string) []Part {
 	var out []Part
 	for i := range h.Tables {
 		t := &h.Tables[i]
-		if t.Name != table || days == 0 {
+		if t.Name != table {
 			continue
 		}
 		for _, p := range t.Parts {
-			// As the TTL has it: whole seconds.
-			if p.Newest.Truncate(time.Second).AddDate(0, 0, days).Before(h.Now) {
+			if expired(p.Newest, t.Days, h.Now) {
 				out = append(out, p)
 			}
 		}
@@ -152,84 +194,8 @@ func (h *Holdings) Expired(table string, days int) []Part {
 	return out
 }
 
-// fullDays is how many whole days of the past the forecast looks at.
-const fullDays = 7
-
-// Daily is the mean of bytes and rows a day over the last whole days that have
-// rows, at most seven; with none, today's so far drawn out to a day.
-func (t *Table) Daily(now time.Time) (bytes, rows float64) {
-	today := now.UTC().Truncate(24 * time.Hour)
-	perDay := map[time.Time][2]float64{}
-	for _, p := range t.Parts {
-		d := perDay[p.Day.UTC()]
-		perDay[p.Day.UTC()] = [2]float64{d[0] + float64(p.Bytes), d[1] + float64(p.Rows)}
-	}
-	days := 0.0
-	for day := today.AddDate(0, 0, -fullDays); day.Before(today); day = day.AddDate(0, 0, 1) {
-		if d, ok := perDay[day]; ok {
-			bytes, rows, days = bytes+d[0], rows+d[1], days+1
-		}
-	}
-	if days > 0 {
-		return bytes / days, rows / days
-	}
-	share := now.Sub(today).Hours() / 24
-	if d, ok := perDay[today]; ok && share > 0 {
-		return d[0] / share, d[1] / share
-	}
-	return 0, 0
-}
-
-// Day is one day of a forecast.
-type Day struct {
-	Day time.Time
-	// Bytes that all tables will take at its end.
-	Bytes float64
-}
-
-// Forecast says what the tables will take at the end of each of the next days,
-// if as much comes as on the days before, with these retentions in place of the
-// present ones (by table; absent: as it is).
-func (h *Holdings) Forecast(days int, change map[string]int) []Day {
-	today := h.Now.UTC().Truncate(24 * time.Hour)
-	out := make([]Day, days)
-	for i := range out {
-		out[i].Day = today.AddDate(0, 0, i)
-	}
-	for n := range h.Tables {
-		t := &h.Tables[n]
-		keep := t.Days
-		if c, ok := change[t.Name]; ok {
-			keep = c
-		}
-		daily, _ := t.Daily(h.Now)
-		for i := range out {
-			end := out[i].Day.AddDate(0, 0, 1)
-			for _, p := range t.Parts {
-				// A part goes when its newest row has expired.
-				if keep == 0 || p.Newest.AddDate(0, 0, keep).After(end) {
-					out[i].Bytes += float64(p.Bytes)
-				}
-			}
-			// What is still to come: the rest of today, and whole days, of which
-			// those beyond the retention are gone again.
-			rest := float64(today.AddDate(0, 0, 1).Sub(h.Now)) / float64(24*time.Hour)
-			for d := range i + 1 {
-				if keep != 0 && i-d >= keep {
-					continue
-				}
-				share := 1.0
-				if d == 0 {
-					share = rest
-				}
-				out[i].Bytes += daily * share
-			}
-		}
-	}
-	return out
-}
-
-// oldestFirst sorts days across tables.
-func oldestFirst(parts []Part) {
-	sort.SliceStable(parts, func(i, j int) bool { return parts[i].Day.Before(parts[j].Day) })
+// expired tells whether rows as old as the newest have been kept long enough.
+func expired(newest time.Time, days int, now time.Time) bool {
+	// As a TTL has it: whole seconds.
+	return days > 0 && newest.Truncate(time.Second).AddDate(0, 0, days).Before(now)
 }

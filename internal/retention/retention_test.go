@@ -58,7 +58,7 @@ func count(t *testing.T, db driver.Conn, table string) (n uint64) {
 // with what ClickHouse then drops.
 func TestDryRunEqualsWhatHappens(t *testing.T) {
 	db, o := lake(t)
-	h, err := Read(t.Context(), db, o)
+	h, err := Read(t.Context(), db, o, Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestDryRunEqualsWhatHappens(t *testing.T) {
 	}
 	for _, days := range []int{8, 4} {
 		var goes uint64
-		for _, p := range h.Expired("sip", days) {
+		for _, p := range h.With(Policy{Days: map[string]int{"sip": days}}).Expired("sip") {
 			goes += p.Rows
 		}
 		if goes == 0 {
@@ -102,7 +102,7 @@ func TestDryRunEqualsWhatHappens(t *testing.T) {
 func TestForecast(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	today := now.Truncate(24 * time.Hour)
-	h := &Holdings{Now: now, Tables: []Table{{Name: "sip", Days: 3}}}
+	h := &Holdings{Now: now, Policy: Policy{Days: map[string]int{"sip": 3}}, Tables: []Table{{Name: "sip", Days: 3}}}
 	for d := 5; d >= 0; d-- {
 		day := today.AddDate(0, 0, -d)
 		bytes := uint64(100)
@@ -115,15 +115,15 @@ func TestForecast(t *testing.T) {
 		t.Errorf("%g bytes a day", daily)
 	}
 	// What the next nights find: that day and the two before.
-	for i, day := range h.Forecast(6, nil) {
+	for i, day := range h.Forecast(6) {
 		if day.Bytes != 300 {
 			t.Errorf("night %d (%s): %g bytes", i, day.Day.Format(time.DateOnly), day.Bytes)
 		}
 	}
-	if f := h.Forecast(3, map[string]int{"sip": 0}); f[2].Bytes != 800 {
+	if f := h.With(Policy{Days: map[string]int{"sip": 0}}).Forecast(3); f[2].Bytes != 800 {
 		t.Errorf("kept for ever: %g bytes on the third night", f[2].Bytes)
 	}
-	if f := h.Forecast(1, map[string]int{"sip": 1}); f[0].Bytes != 100 {
+	if f := h.With(Policy{Days: map[string]int{"sip": 1}}).Forecast(1); f[0].Bytes != 100 {
 		t.Errorf("kept a day: %g bytes tonight", f[0].Bytes)
 	}
 }
@@ -149,7 +149,7 @@ func metric(t *testing.T, r *prometheus.Registry, name, table string) float64 {
 // TestGuardDropsOldestFirst lets the disk be short by two days' worth.
 func TestGuardDropsOldestFirst(t *testing.T) {
 	db, o := lake(t)
-	h, err := Read(t.Context(), db, o)
+	h, err := Read(t.Context(), db, o, Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestGuardDropsOldestFirst(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	g.Register(registry)
 	// A byte more than the oldest day has in all tables: the next must go too.
-	g.free = func(context.Context) (uint64, error) { return 0, nil }
+	g.free = func(context.Context) (map[string]uint64, error) { return map[string]uint64{"default": 0}, nil }
 	for i := range h.Tables {
 		if h.Tables[i].Name == "media" {
 			g.MinFree = h.Tables[0].Parts[0].Bytes + h.Tables[i].Parts[0].Bytes + 1
