@@ -20,6 +20,30 @@ func IsKept(name string) bool {
 	return false
 }
 
+// keeperTables lists the tables of internal/retention.
+func keeperTables() []*Table { return []*Table{&Holds, &RetentionLog, &KeeperState, &KeeperCalls} }
+
+// Holds has the legal holds. A hold that is over stays in it.
+var Holds = Table{
+	Name: "holds",
+	Doc:  "Legal holds: what no retention and no full disk deletes. A hold that is over stays here.",
+	Columns: []Column{
+		{Name: "id", Kind: Text, Doc: "What names the hold."},
+		{Name: "placed", Kind: Time, Codec: "ZSTD(1)", Doc: "When it was placed."},
+		{Name: "tenant", Kind: Enum, Doc: "Whose rows it holds; empty: those of any tenant."},
+		{Name: "call_id", Kind: Text, Doc: "Call-ID or correlation id of the call that it holds, all legs of it; empty: everything of the tenant."},
+		{Name: "reason", Kind: Text, Doc: "Why."},
+		{Name: "who", Kind: Text, Doc: "Who placed it."},
+		moment("until", "When it ends by itself; NULL: when it is removed."),
+		moment("removed", "When it was removed; NULL: it was not."),
+		{Name: "removed_by", Kind: Text, Doc: "Who removed it."},
+		{Name: "version", Kind: Uint64, Codec: "ZSTD(1)", Doc: "The newest row of an id holds."},
+	},
+	Engine:      "ReplacingMergeTree(version)",
+	PartitionBy: "toYear(placed)",
+	OrderBy:     "(tenant, call_id, id)",
+	ShardBy:     "0",
+}
 
 // RetentionLog says what was deleted, and why.
 var RetentionLog = Table{

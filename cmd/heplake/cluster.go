@@ -24,6 +24,8 @@ func checkCluster(c config.Config) error {
 		return errors.New("clickhouse.nodes needs clickhouse.cluster: the cluster's name")
 	case c.ClickHouse.Cluster != "" && c.Archive.Dir != "":
 		return errors.New("archive.dir: the archive is of a single node's tables, and clickhouse.cluster is set; use ClickHouse's BACKUP")
+	case c.ClickHouse.Cluster != "" && len(c.Retention.Rules) > 0:
+		return errors.New("retention.rules: rules are carried out on a single node's tables, and clickhouse.cluster is set; retention.sip, media and events work")
 	}
 	return nil
 }
@@ -85,7 +87,11 @@ func planMigration(ctx context.Context, c config.Config, d *database) (m *migrat
 			return m, err
 		}
 		m.conns = append(m.conns, conn)
-		plan, err := migrate.Plan(ctx, conn, schemaOptions(c, d))
+		o, err := desiredSchema(ctx, conn, c, d)
+		if err != nil {
+			return m, onNode(m.nodes[i], err)
+		}
+		plan, err := migrate.Plan(ctx, conn, o)
 		if err != nil {
 			return m, onNode(m.nodes[i], err)
 		}

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&g.configPath, "config", "", "settings file (default heplake.yaml here, if there is one)")
 	root.AddCommand(
-		newServe(g), newIngest(g), newAPI(g), newClickHouse(g), newMigrate(g), newSQL(g), newRetention(g), newArchive(g), newRestore(g), newReplay(), newCapture(), newPipe(), newDecode(),
+		newServe(g), newIngest(g), newAPI(g), newClickHouse(g), newMigrate(g), newSQL(g), newRetention(g), newHold(g), newArchive(g), newRestore(g), newReplay(), newCapture(), newPipe(), newDecode(),
 		newSearch(), newFlow(), newQuality(), newExport(), newTUI(), newTop(), newVersion(),
 	)
 	addHelp(root)

@@ -3,21 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/spf13/cobra"
 
 	"github.com/heplake/heplake/internal/config"
@@ -27,69 +23,97 @@ import (
 
 func newRetention(g *global) *cobra.Command {
 	var set []string
+	var try, output string
 	var days int
-	var output string
 	cmd := &cobra.Command{
 		Use:   "retention",
 		Short: "Show what is kept, for how long, and how full the disk will be",
-		Long: `Show what each table holds and how long it keeps it, and forecast the disk by
-day from the last seven. With --set the retention is another one for the sake of
-argument: what ClickHouse would drop now is listed and the forecast follows it.
-Nothing is changed: the settings retention.* do that, at the next start.
+		Long: `Show what each table and each rule holds and for how long, and forecast the disk
+by day from the last seven. With --set or --try the retention is another one for
+the sake of argument: what would be deleted now is listed and the forecast
+follows it. Nothing is changed: the settings retention.* do that, at the next
+start of heplake serve.
 
-Only whole parts are dropped, each when its newest row has expired.`,
+A day goes as a whole when its newest row has been kept long enough. Rules and
+holds let single rows of it stay longer.`,
 		Example: `  heplake retention
   heplake retention --set sip=30,events=14     # a dry run
+  heplake retention --try new.yaml             # retention.* of other settings
   heplake retention --days 60 -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx := cmd.Context()
-			c, log, err := g.settings()
-			if err != nil {
-				return err
-			}
-			change, err := parseChange(set)
-			if err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if days < 1 || days > 3650 {
 				return fmt.Errorf("--days takes 1 to 3650, not %d", days)
 			}
 			if output != "table" && output != "json" {
 				return fmt.Errorf("-o takes table or json, not %q", output)
 			}
-			db, err := openRunning(ctx, c, log)
-			if err != nil {
-				return err
-			}
-			defer func() {
-				stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-				defer cancel()
-				err = errors.Join(err, db.stop(stopping))
-			}()
-			conn, err := connect(db.owner, true)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = conn.Close() }()
-			held, err := retention.Read(ctx, conn, schemaOptions(c, db))
-			if err != nil {
-				return err
-			}
-			r := newRetentionReport(held, change, days)
-			if output == "json" {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(r)
-			}
-			return r.write(cmd.OutOrStdout())
+			ctx := cmd.Context()
+			return withDatabase(ctx, g, openRunning, func(c config.Config, db *database, conn driver.Conn) error {
+				tried, err := triedSettings(c, try, set)
+				if err != nil {
+					return err
+				}
+				r, err := readRetention(ctx, conn, db, c, tried, days)
+				if err != nil {
+					return err
+				}
+				if output == "json" {
+					e := json.NewEncoder(cmd.OutOrStdout())
+					e.SetIndent("", "  ")
+					return e.Encode(r)
+				}
+				return r.write(cmd.OutOrStdout())
+			})
 		},
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&set, "set", nil, "retention to try, such as sip=30,media=14 (days, 0 for ever)")
+	f.StringVar(&try, "try", "", "settings file whose retention to try")
 	f.IntVar(&days, "days", 14, "days to forecast")
 	f.StringVarP(&output, "output", "o", "table", "table or json")
 	return cmd
+}
+
+// triedSettings are the settings as a dry run has them; nil when none was asked
+// for.
+func triedSettings(c config.Config, file string, set []string) (*config.Config, error) {
+	if file == "" && len(set) == 0 {
+		return nil, nil
+	}
+	if file != "" {
+		other, _, err := config.Load(file, nil)
+		if err != nil {
+			return nil, err
+		}
+		c.Retention = other.Retention
+	}
+	change, err := parseChange(set)
+	if err != nil {
+		return nil, err
+	}
+	for table, days := range change {
+		switch table {
+		case schema.SIP.Name:
+			c.Retention.SIP = days
+		case schema.Media.Name:
+			c.Retention.Media = days
+		case schema.Events.Name:
+			c.Retention.Events = days
+		}
+	}
+	return &c, nil
+}
+
+// policy is the retention of the settings.
+func policy(c config.Retention) retention.Policy {
+	p := retention.Policy{Days: map[string]int{schema.SIP.Name: c.SIP, schema.Media.Name: c.Media, schema.Events.Name: c.Events}}
+	for _, r := range c.Rules {
+		p.Rules = append(p.Rules, retention.Rule{
+			Name: r.Name, Tables: r.Tables, Tenants: r.Tenants, Methods: r.Methods, Outcomes: r.Outcomes, MOSBelow: r.MOSBelow, Days: *r.Days,
+		})
+	}
+	return p
 }
 
 // parseChange reads TABLE=DAYS.
@@ -134,156 +158,6 @@ func openRunning(ctx context.Context, c config.Config, log *slog.Logger) (*datab
 	return openDatabase(ctx, c, log)
 }
 
-// retentionReport is what the command prints.
-type retentionReport struct {
-	Time     time.Time           `json:"time"`
-	Tables   []retentionTable    `json:"tables"`
-	Drops    []retentionDrop     `json:"drops,omitempty"`
-	Disks    []retentionDisk     `json:"disks"`
-	Forecast []retentionForecast `json:"forecast"`
-	// FullOn is the first forecast day on which the tables outgrow the disk.
-	FullOn string `json:"full_on,omitempty"`
-}
-
-type retentionTable struct {
-	Table    string  `json:"table"`
-	Days     int     `json:"days"`
-	TryDays  *int    `json:"try_days,omitempty"`
-	Oldest   string  `json:"oldest,omitempty"`
-	Rows     uint64  `json:"rows"`
-	Bytes    uint64  `json:"bytes"`
-	PerRow   float64 `json:"bytes_per_row"`
-	PerDay   float64 `json:"bytes_per_day"`
-	RowsADay float64 `json:"rows_per_day"`
-}
-
-type retentionDrop struct {
-	Table string `json:"table"`
-	Day   string `json:"day"`
-	Rows  uint64 `json:"rows"`
-	Bytes uint64 `json:"bytes"`
-}
-
-type retentionDisk struct {
-	Disk  string `json:"disk"`
-	Free  uint64 `json:"free"`
-	Total uint64 `json:"total"`
-}
-
-type retentionForecast struct {
-	Day   string  `json:"day"`
-	Bytes float64 `json:"bytes"`
-	// Try is the forecast with the retention that --set names.
-	Try *float64 `json:"try_bytes,omitempty"`
-}
-
-func newRetentionReport(h *retention.Holdings, change map[string]int, days int) *retentionReport {
-	r := &retentionReport{Time: h.Now, Disks: []retentionDisk{}}
-	var now, free uint64
-	for i := range h.Tables {
-		t := &h.Tables[i]
-		row := retentionTable{Table: t.Name, Days: t.Days, Rows: t.Rows(), Bytes: t.Bytes()}
-		if d := t.Oldest(); !d.IsZero() {
-			row.Oldest = d.Format(time.DateOnly)
-		}
-		if row.Rows > 0 {
-			row.PerRow = float64(row.Bytes) / float64(row.Rows)
-		}
-		row.PerDay, row.RowsADay = t.Daily(h.Now)
-		if d, ok := change[t.Name]; ok {
-			row.TryDays = &d
-			r.drops(h.Expired(t.Name, d))
-		}
-		now += row.Bytes
-		r.Tables = append(r.Tables, row)
-	}
-	for i, d := range h.Disks {
-		r.Disks = append(r.Disks, retentionDisk{d.Name, d.Free, d.Total})
-		if i == 0 || d.Free < free {
-			free = d.Free
-		}
-	}
-	present, tried := h.Forecast(days, nil), h.Forecast(days, change)
-	for i, d := range present {
-		f := retentionForecast{Day: d.Day.Format(time.DateOnly), Bytes: d.Bytes}
-		if len(change) > 0 {
-			f.Try = &tried[i].Bytes
-		}
-		if r.FullOn == "" && tried[i].Bytes > float64(now)+float64(free) {
-			r.FullOn = f.Day
-		}
-		r.Forecast = append(r.Forecast, f)
-	}
-	return r
-}
-
-// drops adds parts by table and day.
-func (r *retentionReport) drops(parts []retention.Part) {
-	byDay := map[string]*retentionDrop{}
-	for _, p := range parts {
-		day := p.Day.Format(time.DateOnly)
-		if byDay[day] == nil {
-			byDay[day] = &retentionDrop{Table: p.Table, Day: day}
-		}
-		byDay[day].Rows += p.Rows
-		byDay[day].Bytes += p.Bytes
-	}
-	for _, day := range slices.Sorted(maps.Keys(byDay)) {
-		r.Drops = append(r.Drops, *byDay[day])
-	}
-}
-
-func (r *retentionReport) write(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "TABLE\tKEPT\tOLDEST\tROWS\tON DISK\tPER ROW\tA DAY\t")
-	for _, t := range r.Tables {
-		kept := keptFor(t.Days)
-		if t.TryDays != nil {
-			kept += " → " + keptFor(*t.TryDays)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f B\t%s\t\n", t.Table, kept, t.Oldest, humanize.Comma(int64(t.Rows)), humanize.IBytes(t.Bytes), t.PerRow, humanize.IBytes(uint64(t.PerDay)))
-	}
-	fmt.Fprintln(w, "\t\t\t\t\t\t\t")
-	fmt.Fprintln(w, "DISK\tFREE\tTOTAL\t\t\t\t\t")
-	for _, d := range r.Disks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t\t\t\t\t\n", d.Disk, humanize.IBytes(d.Free), humanize.IBytes(d.Total))
-	}
-	tried := len(r.Forecast) > 0 && r.Forecast[0].Try != nil
-	if tried {
-		fmt.Fprintln(w, "\t\t\t\t\t\t\t")
-		fmt.Fprintln(w, "WOULD GO NOW\tDAY\tROWS\tON DISK\t\t\t\t")
-		for _, d := range r.Drops {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t\t\t\t\n", d.Table, d.Day, humanize.Comma(int64(d.Rows)), humanize.IBytes(d.Bytes))
-		}
-		if len(r.Drops) == 0 {
-			fmt.Fprintln(w, "nothing\t\t\t\t\t\t\t")
-		}
-	}
-	fmt.Fprintln(w, "\t\t\t\t\t\t\t")
-	fmt.Fprintln(w, "FORECAST\tAS IS\t"+map[bool]string{true: "WITH --set"}[tried]+"\t\t\t\t\t")
-	for _, f := range r.Forecast {
-		try := ""
-		if f.Try != nil {
-			try = humanize.IBytes(uint64(*f.Try))
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t\t\t\t\t\n", f.Day, humanize.IBytes(uint64(f.Bytes)), try)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if r.FullOn != "" {
-		fmt.Fprintf(out, "\nthe disk is full on %s\n", r.FullOn)
-	}
-	return nil
-}
-
-func keptFor(days int) string {
-	if days == 0 {
-		return "for ever"
-	}
-	return strconv.Itoa(days) + " d"
-}
-
 // startGuard watches over the disk: see retention.Guard.
 func (s *server) startGuard(ctx context.Context) error {
 	if s.c.Retention.MinFree == 0 {
@@ -298,12 +172,48 @@ func (s *server) startGuard(ctx context.Context) error {
 		return err
 	}
 	g := &retention.Guard{DB: conn, Schema: schemaOptions(s.c, s.db), MinFree: uint64(s.c.Retention.MinFree), Log: s.log}
+	if s.archive != nil {
+		g.Archiver = s.archive
+	}
 	g.Register(s.registry)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		g.Run(ctx)
+	}()
+	s.onStop(func(context.Context) error {
+		cancel()
+		<-done
+		return conn.Close()
+	})
+	return nil
+}
+
+// startKeeper starts what deletes rows that have been kept long enough, once the
+// tables are there: see retention.Keeper.
+func (s *server) startKeeper(ctx context.Context) error {
+	conn, err := connect(s.db.owner, true)
+	if err != nil {
+		return err
+	}
+	k := &retention.Keeper{DB: conn, Schema: schemaOptions(s.c, s.db), Policy: policy(s.c.Retention), Log: s.log}
+	if s.archive != nil {
+		k.Archiver = s.archive
+	}
+	k.Register(s.registry)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !s.ready.schema.Load() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+		k.Run(ctx)
 	}()
 	s.onStop(func(context.Context) error {
 		cancel()

@@ -144,6 +144,9 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 		if err := s.startGuard(ctx); err != nil {
 			return err
 		}
+		if err := s.startKeeper(ctx); err != nil {
+			return err
+		}
 	}
 	if run.api {
 		if err := s.startAPI(ctx); err != nil {

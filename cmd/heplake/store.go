@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/internal/config"
 	"github.com/heplake/heplake/internal/embedded"
+	"github.com/heplake/heplake/internal/retention"
 	"github.com/heplake/heplake/schema"
 	"github.com/heplake/heplake/schema/migrate"
 )
@@ -47,6 +49,7 @@ func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*data
 	}
 	cfg := embedded.Config{
 		Dir: filepath.Join(c.Data.Dir, "clickhouse"), HTTP: c.Embedded.HTTP, TCP: c.Embedded.TCP,
+		Cold:    embedded.ColdDisk{Path: c.Storage.Cold.Path, URL: c.Storage.Cold.URL, Key: c.Storage.Cold.Key, Secret: c.Storage.Cold.Secret},
 		Library: c.Embedded.Library, MemoryLimit: int64(c.Embedded.Memory), Niceness: engineNiceness, Logger: log,
 	}
 	sqlAccess(&cfg)
@@ -102,15 +105,60 @@ func redact(address string) string {
 	return "(not an address)"
 }
 
-// schemaOptions are the settings that shape the schema.
+// withDatabase calls a function with the database of the settings and a connection
+// of its owner. openRunning opens the database, or openDatabase, which takes an
+// engine's data for itself.
+func withDatabase(ctx context.Context, g *global, open func(context.Context, config.Config, *slog.Logger) (*database, error), do func(c config.Config, db *database, conn driver.Conn) error) (err error) {
+	c, log, err := g.settings()
+	if err != nil {
+		return err
+	}
+	db, err := open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, db.stop(stopping))
+	}()
+	// The database may be yet to be created: statements name it.
+	conn, err := connect(db.owner, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	return do(c, db, conn)
+}
+
+// schemaOptions are the settings that shape the schema. Holds, which shape it too,
+// are not among them: see desiredSchema.
 func schemaOptions(c config.Config, d *database) schema.Options {
-	return schema.Options{
+	o := schema.Options{
 		Database: d.name(), LinkHeaders: c.Correlation.Headers,
 		Cluster: schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0},
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
+		KeeperDeletes: len(c.Retention.Rules) > 0 || c.Archive.Dir != "",
+		StoragePolicy: c.Storage.Policy,
 	}
+	if c.Storage.Cold.After > 0 {
+		o.Cold = schema.Cold{Volume: c.Storage.Cold.Volume, Days: c.Storage.Cold.After}
+	}
+	return o
+}
+
+// desiredSchema is what the settings and the holds that there are want the schema
+// to be.
+func desiredSchema(ctx context.Context, conn driver.Conn, c config.Config, d *database) (schema.Options, error) {
+	o := schemaOptions(c, d)
+	if o.KeeperDeletes || o.Clustered() {
+		return o, nil
+	}
+	held, err := retention.AnyHold(ctx, conn, o)
+	o.KeeperDeletes = held
+	return o, err
 }
 
 // migrateNow brings the schema to this version.

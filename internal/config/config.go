@@ -31,6 +31,7 @@ type Config struct {
 	} `koanf:"clickhouse"`
 	Embedded  Embedded  `koanf:"embedded"`
 	Retention Retention `koanf:"retention"`
+	Storage   Storage   `koanf:"storage"`
 	Archive   Archive   `koanf:"archive"`
 	API       struct {
 		Addr     string        `koanf:"addr" takes:"host:port"`
@@ -116,6 +117,8 @@ type Retention struct {
 	Events int `koanf:"events" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
 	// MinFree is what the disk guard keeps free.
 	MinFree Size `koanf:"min_free" takes:"what stays free on ClickHouse's disks, such as 10GiB: with less, the oldest day goes before its time; 0 for no such guard"`
+	// Rules keep some rows longer or shorter.
+	Rules []RetentionRule `koanf:"rules" takes:"a list of rules, each with days and some of name, tables, tenants, methods, outcomes, mos_below; the first that a row meets says how long it is kept: see docs/storage.md; in the environment as YAML"`
 }
 
 // Archive says where rows go before retention deletes them.
@@ -143,6 +146,7 @@ func Default() Config {
 	c.ClickHouse.Replicated = true
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.Archive = Archive{File: 512 << 20}
+	c.Storage.Cold.Volume = "cold"
 	c.API.Addr = "127.0.0.1:9080"
 	c.API.Rows, c.API.RowsTime = 10_000_000, 30*time.Minute
 	c.Metrics.Addr = ":9090"

@@ -80,6 +80,18 @@ func TestRefusalsNameTheKeyAndWhatItTakes(t *testing.T) {
 		{"not a size", "spool:\n  max: lots\n", nil, []string{"spool.max", "8GiB"}},
 		{"not one of", "log:\n  level: loud\n", nil, []string{"log.level", "debug, info, warn or error"}},
 		{"not YAML", "hep: [", nil, []string{"heplake.yaml"}},
+		{"rules no list", "retention:\n  rules: 7\n", nil, []string{"retention.rules", "a list of rules"}},
+		{"rule with an unknown key", "retention:\n  rules: [{days: 1, metods: [BYE]}]\n", nil, []string{"retention.rules", "metods"}},
+		{"rule without days", "retention:\n  rules: [{name: x, methods: [BYE]}]\n", nil, []string{"retention.rules: x", "days is missing"}},
+		{"rule of an unknown outcome", "retention:\n  rules: [{days: 1, outcomes: [lost]}]\n", nil, []string{"rule 1", "failed", "lost"}},
+		{"rule of an unknown table", "retention:\n  rules: [{days: 1, tables: [calls], tenants: [a]}]\n", nil, []string{"rule 1", "sip, media and events", "calls"}},
+		{"rule about everything", "retention:\n  rules: [{days: 1}]\n", nil, []string{"rule 1", "which rows it is about"}},
+		{"rules of one name", "retention:\n  rules: [{name: a, days: 1, methods: [BYE]}, {name: a, days: 1, methods: [BYE]}]\n", nil, []string{"two rules", `"a"`}},
+		{"a method that is none", "retention:\n  rules: [{days: 1, methods: [\"a b\"]}]\n", nil, []string{"methods", "a b"}},
+		{"cold without a place", "storage:\n  cold: {after: 3}\n", nil, []string{"storage.cold.path"}},
+		{"two cold places", "storage:\n  cold: {after: 3, path: /x, url: https://b/x/}\n", nil, []string{"one of them"}},
+		{"a policy for the embedded engine", "storage:\n  policy: x\n", nil, []string{"clickhouse.url"}},
+		{"cold place elsewhere", "clickhouse:\n  url: http://h:8123/heplake\nstorage:\n  cold: {after: 3, path: /x}\n", nil, []string{"storage.policy"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, _, err := Load(write(t, c.file), c.env)
@@ -92,6 +104,39 @@ func TestRefusalsNameTheKeyAndWhatItTakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestRetentionRules(t *testing.T) {
+	path := write(t, "retention:\n  sip: 30\n  rules:\n    - name: pings\n      methods: [options, REGISTER]\n      days: 7\n    - {outcomes: failed, mos_below: 3.1, tenants: [acme], tables: [sip, media], days: 0}\n")
+	c, _, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Retention.Rules) != 2 {
+		t.Fatalf("%+v", c.Retention.Rules)
+	}
+	a, b := c.Retention.Rules[0], c.Retention.Rules[1]
+	if a.Name != "pings" || *a.Days != 7 || strings.Join(a.Methods, " ") != "OPTIONS REGISTER" {
+		t.Errorf("%+v", a)
+	}
+	if b.Name != "rule 2" || *b.Days != 0 || b.MOSBelow != 3.1 || b.Outcomes[0] != "failed" || b.Tenants[0] != "acme" || len(b.Tables) != 2 {
+		t.Errorf("%+v", b)
+	}
+	c, _, err = Load(path, []string{"HEPLAKE_RETENTION_RULES=[{name: one, tenants: [x], days: 3}]"})
+	if err != nil || len(c.Retention.Rules) != 1 || c.Retention.Rules[0].Name != "one" {
+		t.Errorf("from the environment: %+v, %v", c.Retention.Rules, err)
+	}
+}
+
+func TestColdStorage(t *testing.T) {
+	c, _, err := Load(write(t, "storage:\n  cold: {after: 14, path: /mnt/cold}\n"), nil)
+	if err != nil || c.Storage.Policy != EmbeddedPolicy || c.Storage.Cold.Volume != "cold" {
+		t.Errorf("%+v, %v", c.Storage, err)
+	}
+	c, _, err = Load(write(t, "clickhouse:\n  url: http://h:8123/heplake\nstorage:\n  policy: tiered\n  cold: {after: 14, volume: s3}\n"), nil)
+	if err != nil || c.Storage.Policy != "tiered" || c.Storage.Cold.Volume != "s3" {
+		t.Errorf("%+v, %v", c.Storage, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ func Markdown() string {
 		value := fmt.Sprint(s.value.Interface())
 		if list, ok := s.value.Interface().([]string); ok {
 			value = strings.Join(list, ", ")
+		}
+		if s.value.Kind() == reflect.Slice && s.value.Len() == 0 {
+			value = ""
 		}
 		if value != "" {
 			value = "`" + value + "`"

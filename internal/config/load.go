@@ -86,6 +86,12 @@ func Load(path string, environ []string) (c Config, unknown []string, err error)
 			delete(env, s.env())
 		}
 	}
+	if err := c.Retention.complete(); err != nil {
+		return c, nil, err
+	}
+	if err := c.Storage.complete(c.ClickHouse.URL); err != nil {
+		return c, nil, err
+	}
 	for name := range env {
 		unknown = append(unknown, name)
 	}
@@ -96,7 +102,7 @@ func Load(path string, environ []string) (c Config, unknown []string, err error)
 // set decodes a value of the file or the environment into the setting.
 func (s setting) set(value any) error {
 	dec, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: s.value.Addr().Interface(), WeaklyTypedInput: true,
+		Result: s.value.Addr().Interface(), WeaklyTypedInput: true, TagName: "koanf", ErrorUnused: true,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
 			mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(",")),
 	})
@@ -108,6 +114,9 @@ func (s setting) set(value any) error {
 	}
 	if value == nil {
 		value = ""
+	}
+	if s.value.Kind() == reflect.Slice && s.value.Type().Elem().Kind() == reflect.Struct {
+		return s.setList(dec, value)
 	}
 	if err := dec.Decode(value); err != nil {
 		return refuse()
@@ -125,6 +134,27 @@ func (s setting) set(value any) error {
 	}
 	if s.value.Kind() == reflect.Int64 && s.value.Int() < 0 {
 		return refuse()
+	}
+	return nil
+}
+
+// setList sets a list of what has keys of its own. In the environment it is YAML.
+func (s setting) setList(dec *mapstructure.Decoder, value any) error {
+	if text, ok := value.(string); ok {
+		parsed, err := yaml.Parser().Unmarshal([]byte("list: " + text))
+		if err != nil {
+			return fmt.Errorf("%s takes %s: %w", s.key, s.field.Tag.Get("takes"), err)
+		}
+		value = parsed["list"]
+	}
+	if value == nil {
+		return nil
+	}
+	if _, ok := value.([]any); !ok {
+		return fmt.Errorf("%s takes %s, not %q", s.key, s.field.Tag.Get("takes"), fmt.Sprint(value))
+	}
+	if err := dec.Decode(value); err != nil {
+		return fmt.Errorf("%s takes %s: %w", s.key, s.field.Tag.Get("takes"), err)
 	}
 	return nil
 }

@@ -46,6 +46,11 @@ type Config struct {
 	Access     func() (Access, error)
 	AccessFile string
 
+	// Cold is a second disk, for a storage policy [Policy] with the engine's own
+	// disk as its first volume. The zero value is none, and there is no such policy.
+	// Tables that have it need it at every start.
+	Cold ColdDisk
+
 	// LogDir receives ClickHouse's logs. Empty means Dir/logs.
 	LogDir string
 
@@ -103,6 +108,14 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MemoryLimit < 0 {
 		return c, fmt.Errorf("embedded clickhouse: memory limit %d is negative", c.MemoryLimit)
+	}
+	if c.Cold.Path != "" && c.Cold.URL != "" {
+		return c, errors.New("embedded clickhouse: the cold disk is a folder or a bucket, not both")
+	}
+	if c.Cold.Path != "" {
+		if c.Cold.Path, err = filepath.Abs(c.Cold.Path); err != nil {
+			return c, fmt.Errorf("embedded clickhouse: cold disk: %w", err)
+		}
 	}
 	if c.StartTimeout <= 0 {
 		c.StartTimeout = defaultStartTimeout
@@ -205,7 +218,11 @@ func (c Config) errlogPath() string { return filepath.Join(c.LogDir, "clickhouse
 // makeDirs creates the directories. Signalling is personal data: nobody but
 // the user heplake runs as may look into them.
 func (c Config) makeDirs() error {
-	for _, d := range []string{c.Dir, c.dataDir(), c.LogDir} {
+	dirs := []string{c.Dir, c.dataDir(), c.LogDir}
+	if c.Cold.Path != "" {
+		dirs = append(dirs, c.Cold.Path)
+	}
+	for _, d := range dirs {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return fmt.Errorf("embedded clickhouse: %w", err)
 		}

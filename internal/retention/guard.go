@@ -204,8 +204,7 @@ func (g *Guard) freeSpace(ctx context.Context) (map[string]uint64, error) {
 	}
 	rows, err := g.DB.Query(ctx, `SELECT name, unreserved_space + ifNull(l.bytes, 0) FROM system.disks AS d
 LEFT JOIN (SELECT disk_name, sum(bytes_on_disk) AS bytes FROM system.parts WHERE NOT active GROUP BY disk_name) AS l ON l.disk_name = d.name
-WHERE NOT is_remote AND name IN (SELECT arrayJoin(disks) FROM system.storage_policies
-    WHERE policy_name IN (SELECT storage_policy FROM system.tables WHERE database = `+schema.Quote(g.Schema.DatabaseName())+`))`)
+WHERE NOT is_remote AND `+ourDisks(g.Schema))
 	if err != nil {
 		return nil, fmt.Errorf("ask for free space: %w", err)
 	}

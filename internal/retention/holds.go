@@ -40,6 +40,10 @@ func (h Hold) Active(now time.Time) bool {
 // ErrNoHold says that there is no such hold, or that it is over.
 var ErrNoHold = errors.New("no such hold")
 
+// ErrCluster says what does not work on a cluster: the keeper looks after the tables
+// of one node.
+var ErrCluster = errors.New("retention: rules, holds and archiving before deletion are for a single ClickHouse; on a cluster the tables' own days are all there is")
+
 // ReadHolds reads every hold, those that are over included, newest first. A
 // database that has no table for them yet has none.
 func ReadHolds(ctx context.Context, db driver.Conn, o schema.Options) ([]Hold, error) {
@@ -92,6 +96,9 @@ func AddHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold) (Hol
 	if h.Reason == "" || h.Who == "" {
 		return h, errors.New("retention: a hold says why it is there and who placed it")
 	}
+	if o.Clustered() {
+		return h, ErrCluster
+	}
 	now, err := serverTime(ctx, db)
 	if err != nil {
 		return h, err
@@ -141,6 +148,32 @@ func writeHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold) er
 	return nil
 }
 
+// TableRows are rows of a table.
+type TableRows struct {
+	Table string
+	Rows  uint64
+}
+
+// HeldRows counts what a hold holds now.
+func HeldRows(ctx context.Context, db driver.Conn, o schema.Options, h Hold) ([]TableRows, error) {
+	one, err := heldBy(ctx, db, o, []Hold{h}, h.Placed)
+	if err != nil {
+		return nil, err
+	}
+	var out []TableRows
+	for _, t := range schema.Kept() {
+		n, final := TableRows{Table: t.Name}, ""
+		if replaces(t) {
+			final = " FINAL"
+		}
+		if err := db.QueryRow(ctx, "SELECT count() FROM "+qualified(o, t.Name)+final+" WHERE "+one.condition(t)).Scan(&n.Rows); err != nil {
+			return nil, fmt.Errorf("retention: count what is held of %s: %w", t.Name, err)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
 // stopTTL takes the deletion out of the TTL of the tables that holds are about.
 // Nothing is rewritten, and migrate wants it so as long as there is a hold.
 func stopTTL(ctx context.Context, db driver.Conn, o schema.Options) error {
@@ -176,15 +209,20 @@ type held struct {
 // readHeld reads the holds that are not over, with the ids of all legs of the
 // calls that they hold.
 func readHeld(ctx context.Context, db driver.Conn, o schema.Options) (held, error) {
-	out := held{ids: map[string][]string{}}
 	holds, err := ReadHolds(ctx, db, o)
 	if err != nil || len(holds) == 0 {
-		return out, err
+		return held{}, err
 	}
 	now, err := serverTime(ctx, db)
 	if err != nil {
-		return out, err
+		return held{}, err
 	}
+	return heldBy(ctx, db, o, holds, now)
+}
+
+// heldBy is what those of the holds keep that are not over at a time.
+func heldBy(ctx context.Context, db driver.Conn, o schema.Options, holds []Hold, now time.Time) (held, error) {
+	out := held{ids: map[string][]string{}}
 	for _, h := range holds {
 		switch {
 		case !h.Active(now):

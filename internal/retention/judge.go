@@ -64,8 +64,10 @@ type judge struct {
 	policy Policy
 	held   held
 	now    time.Time
-	// done are the days that were judged before.
-	done map[dayOf]verdict
+	// done are the days that were judged before, restored those that came back out
+	// of the archive and stay for a while.
+	done     map[dayOf]verdict
+	restored map[dayOf]bool
 }
 
 type dayOf struct {
@@ -104,7 +106,10 @@ func newJudge(ctx context.Context, db driver.Conn, o schema.Options, h *Holdings
 	if j.held, err = readHeld(ctx, db, o); err != nil {
 		return nil, err
 	}
-	j.done, err = readLog(ctx, db, o)
+	if j.done, err = readLog(ctx, db, o); err != nil {
+		return nil, err
+	}
+	j.restored, err = readRestored(ctx, db, o)
 	return j, err
 }
 
@@ -124,7 +129,7 @@ func (t *Table) days() [][]Part {
 // day judges one day of a table, given its parts; nil when nothing is due, or was
 // judged before and has not changed.
 func (j *judge) day(ctx context.Context, t *schema.Table, parts []Part) (*Action, error) {
-	if len(j.due(t, newestOf(parts))) == 0 {
+	if len(j.due(t, newestOf(parts))) == 0 || j.restored[dayOf{t.Name, parts[0].Day.UTC()}] {
 		return nil, nil
 	}
 	newest, err := j.newest(ctx, t, parts)

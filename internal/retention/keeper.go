@@ -146,6 +146,12 @@ func (k *Keeper) leader(ctx context.Context) (holder string, age time.Duration, 
 // rest; but the calls then stay, by which is known which rule a message falls
 // under.
 func (k *Keeper) Sweep(ctx context.Context) error {
+	if k.Schema.Clustered() {
+		if len(k.Policy.Rules) > 0 || k.Archiver != nil {
+			return ErrCluster
+		}
+		return nil // the TTL of each node's tables does it
+	}
 	h, err := Read(ctx, k.DB, k.Schema, k.Policy)
 	if err != nil {
 		return err

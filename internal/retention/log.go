@@ -46,6 +46,31 @@ func readLog(ctx context.Context, db driver.Conn, o schema.Options) (map[dayOf]v
 	return out, nil
 }
 
+// readRestored reads which days came back out of the archive and are to stay.
+func readRestored(ctx context.Context, db driver.Conn, o schema.Options) (map[dayOf]bool, error) {
+	if ok, err := exists(ctx, db, o, schema.Restored.Name); err != nil || !ok {
+		return nil, err
+	}
+	rows, err := db.Query(ctx, "SELECT toString(of_table), toDateTime(day, 'UTC') FROM "+qualified(o, schema.Restored.Name)+" FINAL WHERE until IS NULL OR until > now64(6, 'UTC')")
+	if err != nil {
+		return nil, fmt.Errorf("retention: ask for the days restored: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	out := map[dayOf]bool{}
+	for rows.Next() {
+		var d dayOf
+		if err := rows.Scan(&d.table, &d.day); err != nil {
+			return nil, fmt.Errorf("retention: ask for the days restored: %w", err)
+		}
+		d.day = d.day.UTC()
+		out[d] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("retention: ask for the days restored: %w", err)
+	}
+	return out, nil
+}
+
 // writeLog writes down what was done, a row for each rule.
 func writeLog(ctx context.Context, db driver.Conn, o schema.Options, a *Action, cause string) error {
 	rules := a.ByRule

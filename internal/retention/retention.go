@@ -72,6 +72,44 @@ func (t *Table) Oldest() time.Time {
 	return t.Parts[0].Day
 }
 
+// ClassHoldings are what a table has of a class: rows that only its rule keeps,
+// their share of the bytes by number, and those that holds keep besides.
+type ClassHoldings struct{ Rows, Bytes, Held uint64 }
+
+// Class is what the table has of a class (see Share) by what Classify found.
+func (t *Table) Class(class int) (c ClassHoldings) {
+	bytes := map[time.Time]uint64{}
+	for _, p := range t.Parts {
+		bytes[p.Day.UTC()] += p.Bytes
+	}
+	for day, shares := range t.Shares {
+		var all uint64
+		for _, s := range shares {
+			all += s.Rows
+		}
+		for _, s := range shares {
+			switch {
+			case s.Class != class:
+			case s.Held:
+				c.Held += s.Rows
+			default:
+				c.Rows += s.Rows
+				c.Bytes += uint64(float64(bytes[day]) * float64(s.Rows) / float64(all))
+			}
+		}
+	}
+	if class == 0 && len(t.Shares) == 0 {
+		c.Rows, c.Bytes = t.Rows(), t.Bytes() // there was nothing to tell apart
+	}
+	return c
+}
+
+// ourDisks is the condition for the rows of system.disks that tables of the
+// database may lie on.
+func ourDisks(o schema.Options) string {
+	return "name IN (SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name IN (SELECT storage_policy FROM system.tables WHERE database = " + schema.Quote(o.DatabaseName()) + "))"
+}
+
 // Disk is a disk of ClickHouse.
 type Disk struct {
 	Name        string
@@ -101,7 +139,7 @@ func Read(ctx context.Context, db driver.Conn, o schema.Options, p Policy) (*Hol
 		}
 		h.Tables = append(h.Tables, held)
 	}
-	rows, err := db.Query(ctx, "SELECT name, unreserved_space, total_space FROM system.disks ORDER BY name")
+	rows, err := db.Query(ctx, "SELECT name, unreserved_space, total_space FROM system.disks WHERE "+ourDisks(o)+" ORDER BY name")
 	if err != nil {
 		return nil, fmt.Errorf("retention: ask for the disks: %w", err)
 	}
