@@ -25,6 +25,7 @@ func newHold(g *global) *cobra.Command {
 		Long: `A hold keeps the rows of a call, all its legs, media reports and logs, or
 everything of a tenant: no retention, no rule and no full disk deletes them. A
 hold that is over stays on record.`,
+		Example: `  heplake hold list`,
 	}
 	cmd.AddCommand(newHoldAdd(g), newHoldList(g), newHoldRemove(g))
 	return cmd

@@ -18,7 +18,7 @@ import (
 // disksOf says on which disk each day of sip lies, by how many days ago it was.
 func disksOf(t *testing.T, db driver.Conn, o schema.Options) map[int64]string {
 	t.Helper()
-	rows, err := db.Query(t.Context(), "SELECT dateDiff('day', toDate(partition), today('UTC')), disk_name FROM system.parts WHERE active AND rows > 0 AND database = '"+o.DatabaseName()+"' AND table = 'sip'")
+	rows, err := db.Query(t.Context(), "SELECT dateDiff('day', toDate(partition), toDate(now('UTC'))), disk_name FROM system.parts WHERE active AND rows > 0 AND database = '"+o.DatabaseName()+"' AND table = 'sip'")
 	if err != nil {
 		t.Fatal(err)
 	}
