@@ -108,6 +108,10 @@ type Cold struct {
 	Days int
 }
 
+// WithoutTTL lists the tables whose TTL deletes nothing when the keeper deletes:
+// those of Kept, and ids, which finds their messages.
+func WithoutTTL() []*Table { return append(Kept(), &IDs) }
+
 // TTLSQL is the table's TTL clause without the keyword; "" when it has none.
 // Settings that only the keeper can carry out leave the deletion to it.
 func (t *Table) TTLSQL(o Options) string {
@@ -116,7 +120,7 @@ func (t *Table) TTLSQL(o Options) string {
 	if c := o.Cold; c.Volume != "" && kept && (days == 0 || o.KeeperDeletes || c.Days < days) {
 		clauses = append(clauses, t.TTL(c.Days)+" TO VOLUME "+Quote(c.Volume))
 	}
-	if days > 0 && !(kept && o.KeeperDeletes) {
+	if days > 0 && !(o.KeeperDeletes && (kept || t == &IDs)) {
 		clauses = append(clauses, t.TTL(days))
 	}
 	return strings.Join(clauses, ", ")

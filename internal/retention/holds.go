@@ -178,7 +178,7 @@ func HeldRows(ctx context.Context, db driver.Conn, o schema.Options, h Hold) ([]
 // Nothing is rewritten, and migrate wants it so as long as there is a hold.
 func stopTTL(ctx context.Context, db driver.Conn, o schema.Options) error {
 	o.KeeperDeletes = true
-	for _, t := range schema.Kept() {
+	for _, t := range schema.WithoutTTL() {
 		var has bool
 		err := db.QueryRow(ctx, "SELECT count() > 0 FROM system.tables WHERE database = "+schema.Quote(o.DatabaseName())+" AND name = "+schema.Quote(t.Name)+
 			" AND position(engine_full, ' TTL ') > 0").Scan(&has)

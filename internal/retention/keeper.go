@@ -173,10 +173,40 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 			return errors.Join(failed...)
 		}
 	}
+	if err := k.forgetIDs(ctx, h); err != nil {
+		failed = append(failed, err)
+	}
 	if len(failed) == 0 && k.metrics.last != nil {
 		k.metrics.last.SetToCurrentTime()
 	}
 	return errors.Join(failed...)
+}
+
+// forgetIDs drops the weeks of table ids of whose messages none is left: of a week
+// that still has some, all ids stay.
+func (k *Keeper) forgetIDs(ctx context.Context, h *Holdings) error {
+	days := h.Policy.tableDays(&schema.SIP)
+	if days == 0 {
+		return nil
+	}
+	if ok, err := exists(ctx, k.DB, k.Schema, schema.IDs.Name); err != nil || !ok {
+		return err
+	}
+	var weeks []string
+	of := func(table string) string {
+		return "FROM system.parts WHERE active AND rows > 0 AND database = " + schema.Quote(k.Schema.DatabaseName()) + " AND table = " + schema.Quote(table)
+	}
+	err := k.DB.QueryRow(ctx, "SELECT arraySort(groupUniqArray(partition)) "+of(schema.IDs.Name)+" AND toDate(partition) + 7 + "+fmt.Sprint(days)+" <= toDate("+schema.Quote(partition(h.Now))+
+		") AND toDate(partition) NOT IN (SELECT toMonday(toDate(partition)) "+of(schema.SIP.Name)+")").Scan(&weeks)
+	if err != nil {
+		return fmt.Errorf("retention: ask which ids have no messages: %w", err)
+	}
+	for _, week := range weeks {
+		if err := k.DB.Exec(ctx, "ALTER TABLE "+qualified(k.Schema, schema.IDs.Name)+" DROP PARTITION "+schema.Quote(week)); err != nil {
+			return fmt.Errorf("retention: forget the ids of the week of %s: %w", week, err)
+		}
+	}
+	return nil
 }
 
 // table deletes what is to go of one table.

@@ -445,6 +445,27 @@ func TestNothingGoesUnarchived(t *testing.T) {
 	}
 }
 
+// TestIDsStayWithTheirMessages keeps a message far longer than its table's days: it
+// is found by its Call-ID.
+func TestIDsStayWithTheirMessages(t *testing.T) {
+	url := chtest.Database(t)
+	db, o := chtest.Dial(t, url), schema.Options{Database: chtest.Name(t, url), KeeperDeletes: true, TTLDays: map[string]int{"sip": 10}}
+	apply(t, db, o)
+	for _, ago := range []int{2, 30, 60} {
+		exec(t, db, fmt.Sprintf("INSERT INTO sip (time, tenant, call_id, correlation_id, cseq_method) SELECT now64(6) - INTERVAL %d DAY, ['a', 'b'][number + 1], '%d-' || toString(number) AS c, c, 'INVITE' FROM numbers(2)", ago, ago))
+	}
+	p := Policy{Days: o.TTLDays, Rules: []Rule{{Name: "b", Tenants: []string{"b"}, Days: 40}}}
+	sweep(t, keeper(db, o, p))
+	exec(t, db, "OPTIMIZE TABLE ids FINAL") // a TTL would delete now
+	var ids []string
+	if err := db.QueryRow(t.Context(), "SELECT arraySort(groupUniqArray(c)) FROM (SELECT arrayJoin(['2-0', '2-1', '30-1', '60-0', '60-1']) AS c) WHERE cityHash64(c) IN (SELECT id FROM ids)").Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"2-0", "2-1", "30-1"}; !slices.Equal(ids, want) {
+		t.Errorf("ids has %v, want %v", ids, want)
+	}
+}
+
 // TestOneKeeperWorks has two agree who does.
 func TestOneKeeperWorks(t *testing.T) {
 	db, o := lake(t)
