@@ -59,7 +59,7 @@ func (a *Archive) missing(ctx context.Context, t *table, known []*Manifest, s Sp
 			}
 		}
 	}
-	columns := stored(t.columns)
+	columns := columnNames(t.columns)
 	present, err := a.summarise(ctx, t, columns, condition)
 	if err != nil || present.Rows == 0 {
 		return "", nil, err
@@ -91,14 +91,10 @@ func (a *Archive) missing(ctx context.Context, t *table, known []*Manifest, s Sp
 }
 
 // common are the columns that a file and the table both have, with the table's
-// types. When they have the same, computed ones say nothing new.
+// types.
 func common(file, table []Column) []Column {
-	same := slices.Equal(file, table)
 	var out []Column
 	for _, c := range table {
-		if same && c.Computed {
-			continue
-		}
 		if slices.ContainsFunc(file, func(f Column) bool { return f.Name == c.Name }) {
 			out = append(out, c)
 		}

@@ -54,8 +54,8 @@ type File struct {
 	Bytes int64  `json:"bytes"`
 	// SHA256 is that of the file, in hexadecimal.
 	SHA256 string `json:"sha256"`
-	// Hash is sum(cityHash64(tuple(…))) of ClickHouse over the columns that are not
-	// computed, in their order.
+	// Hash is sum(cityHash64(tuple(…))) of ClickHouse over the columns in
+	// their order.
 	Hash uint64 `json:"hash,string"`
 	Span Span   `json:"span"`
 }

@@ -242,7 +242,7 @@ func (a *Archive) stage(ctx context.Context, target, staging *table, found []*Ma
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(at.columns, target.columns) { // of an older version, left by a crash
+	if !slices.Equal(at.all, target.all) { // of an older version, left by a crash
 		a.drop(ctx, name(a.database, staging.name))
 		if err := a.like(ctx, target, staging.name, "MergeTree"); err != nil {
 			return err
@@ -273,7 +273,7 @@ func (a *Archive) stageSpan(ctx context.Context, t *table, found []*Manifest, s 
 			}
 		}
 	}
-	columns := stored(t.columns)
+	columns := columnNames(t.columns)
 	if !same {
 		// The table has other columns by now: what file and table share is compared.
 		want.Hash = 0
@@ -313,19 +313,17 @@ func (a *Archive) stageSpan(ctx context.Context, t *table, found []*Manifest, s 
 
 // insertSQL inserts a file into a table that may have other columns by now: those
 // that the file lacks have their defaults, unless they are columns of the file
-// under another name.
+// under another name. Columns that others are computed from so become what these
+// are, as in rows of before there was such computing.
 func insertSQL(t *table, has []Column) string {
 	var into, from []string
-	for _, c := range t.columns {
-		if c.Computed {
-			continue
-		}
-		source := c.Name
+	for _, column := range t.stored {
+		source := column
 		if !slices.ContainsFunc(has, func(h Column) bool { return h.Name == source }) {
-			source = formerName(t.declared, c.Name)
+			source = formerName(t.declared, column)
 		}
 		if slices.ContainsFunc(has, func(h Column) bool { return h.Name == source }) {
-			into, from = append(into, c.Name), append(from, source)
+			into, from = append(into, column), append(from, source)
 		}
 	}
 	return "INSERT INTO " + name(t.database, t.name) + " (" + quoted(into) + ") SELECT " + quoted(from) + " FROM input(" + schema.Quote(structure(has)) + ") FORMAT Parquet"
@@ -338,7 +336,7 @@ func formerName(*schema.Table, string) string { return "" }
 // attach makes the staged rows rows of the target, in one step: all of them when
 // the target has none of that day, else those that it lacks.
 func (a *Archive) attach(ctx context.Context, target, staging *table, spans *Manifest, day string) (uint64, error) {
-	columns := stored(target.columns)
+	hash := hashOf(columnNames(target.columns))
 	there, err := a.parts(ctx, target.name, day)
 	if err != nil {
 		return 0, err
@@ -353,14 +351,14 @@ func (a *Archive) attach(ctx context.Context, target, staging *table, spans *Man
 		defer a.drop(ctx, name(a.database, from.name))
 		for _, f := range spans.Files {
 			condition := f.Span.condition(target)
-			err := a.exec(ctx, "INSERT INTO "+name(a.database, from.name)+" ("+quoted(columns)+") SELECT "+quoted(columns)+" FROM "+staging.source()+" WHERE "+condition+
-				" AND "+hashOf(columns)+" NOT IN (SELECT "+hashOf(columns)+" FROM "+name(a.database, target.name)+" WHERE "+target.onDay(day)+" AND "+condition+")")
+			err := a.exec(ctx, "INSERT INTO "+name(a.database, from.name)+" ("+quoted(target.stored)+") SELECT "+quoted(target.stored)+" FROM "+staging.source()+" WHERE "+condition+
+				" AND "+hash+" NOT IN (SELECT "+hash+" FROM "+name(a.database, target.name)+" WHERE "+target.onDay(day)+" AND "+condition+")")
 			if err != nil {
 				return 0, fmt.Errorf("find the rows that are missing: %w", err)
 			}
 		}
 	}
-	s, err := a.summarise(ctx, &from, columns, "1")
+	s, err := a.summarise(ctx, &from, columnNames(target.columns), "1")
 	if err != nil || s.Rows == 0 {
 		return 0, err
 	}

@@ -15,9 +15,6 @@ type Column struct {
 	Name string `json:"name"`
 	// Type is ClickHouse's.
 	Type string `json:"type"`
-	// Computed columns follow from the others: they are in the files for those who
-	// read these, and are not restored.
-	Computed bool `json:"computed,omitempty"`
 }
 
 // table is a table as ClickHouse has it.
@@ -25,8 +22,14 @@ type table struct {
 	declared *schema.Table
 	database string
 	name     string
-	columns  []Column
-	engine   string
+	// columns are those that mean something to who reads them: they are archived,
+	// whether they are stored or computed when they are read.
+	columns []Column
+	// stored are the names of those that can be inserted.
+	stored []string
+	// all is how the table is made, to tell whether another is made the same.
+	all    []declaration
+	engine string
 	// engineFull is the whole clause behind ENGINE.
 	engineFull              string
 	partitionKey, sortByKey string
@@ -66,23 +69,30 @@ func (a *Archive) find(ctx context.Context, of, as string) (*table, error) {
 		return nil, fmt.Errorf("table %s.%s is of engine %s, which has no days to archive", a.database, as, t.engine)
 	}
 	t.engineFull, t.partitionKey, t.sortByKey = found[0].EngineFull, found[0].PartitionKey, found[0].SortingKey
-	t.columns, err = ask[Column](ctx, a, "SELECT name, type, default_kind = 'ALIAS' ? true : false AS computed FROM system.columns"+where+"table = "+schema.Quote(as)+" ORDER BY position")
+	t.all, err = ask[declaration](ctx, a, "SELECT name, type, default_kind = 'ALIAS' ? true : false AS computed FROM system.columns"+where+"table = "+schema.Quote(as)+" ORDER BY position")
 	if err != nil {
 		return nil, fmt.Errorf("ask for the columns of %s: %w", as, err)
+	}
+	for _, c := range t.all {
+		if !c.Computed {
+			t.stored = append(t.stored, c.Name)
+		}
+		if declared, ok := t.declared.Column(c.Name); !ok || !internal(declared) {
+			t.columns = append(t.columns, Column{c.Name, c.Type})
+		}
 	}
 	return t, nil
 }
 
-// stored are the names of the columns that are not computed.
-func stored(columns []Column) []string {
-	var out []string
-	for _, c := range columns {
-		if !c.Computed {
-			out = append(out, c.Name)
-		}
-	}
-	return out
+// declaration is a column as the table has it.
+type declaration struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Computed bool   `json:"computed"`
 }
+
+// internal columns are those that others are computed from, which say it all.
+func internal(schema.Column) bool { return false }
 
 func columnNames(columns []Column) []string {
 	out := make([]string, len(columns))

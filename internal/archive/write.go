@@ -193,14 +193,14 @@ const tries = 3
 // writeFile writes the rows of a condition and reads them back. What it returns
 // is on the disk, and the same as in the table.
 func (a *Archive) writeFile(ctx context.Context, t *table, day, path, condition string) (f File, first, last time.Time, err error) {
-	columns := stored(t.columns)
+	columns := columnNames(t.columns)
 	for range tries {
 		before, err := a.summarise(ctx, t, columns, condition)
 		if err != nil {
 			return f, first, last, err
 		}
 		f = File{Name: filepath.Base(path), Rows: before.Rows, Hash: before.Hash}
-		sql := "SELECT " + quoted(columnNames(t.columns)) + " FROM " + t.source() + " WHERE " + condition + " ORDER BY " + t.sortByKey + " FORMAT Parquet"
+		sql := "SELECT " + quoted(columns) + " FROM " + t.source() + " WHERE " + condition + " ORDER BY " + t.sortByKey + " FORMAT Parquet"
 		if f.SHA256, f.Bytes, err = a.save(ctx, sql, path); err != nil {
 			return f, first, last, fmt.Errorf("write %s: %w", f.Name, err)
 		}
