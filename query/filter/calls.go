@@ -108,7 +108,9 @@ func (c *callCompiler) call(n Node) (string, prefilter, *Error) {
 			return sql, prefilter{}, err
 		}
 		positive := *n
-		positive.Op, _ = n.Op.negative()
+		if positive.Op, _ = n.Op.negative(); n.Op == Eq { // of nothing: see negativeOnCalls
+			positive.Op = Ne
+		}
 		// The error of a bad value names the operator as written.
 		if _, err := checkCond(n, f, positive.Op, c.params.Zone); err != nil {
 			return "", prefilter{}, err
@@ -238,8 +240,7 @@ func (c *callCompiler) shape(n Node) (shape, *Error) {
 		if err != nil {
 			return shape{}, err
 		}
-		_, negative := n.Op.negative()
-		s := shape{single: f.Scope == Record && !negative, request: f.side == requestSide, response: f.side == responseSide}
+		s := shape{single: f.Scope == Record && !negativeOnCalls(n), request: f.side == requestSide, response: f.side == responseSide}
 		if n.Op == Eq && len(f.columns) == 1 && !f.header { // a message may have a header twice
 			s.equal = f.Name
 		}
@@ -252,6 +253,17 @@ func (c *callCompiler) shape(n Node) (shape, *Error) {
 		return c.shapeOf(n.Nodes, false)
 	}
 	panic(fmt.Sprintf("filter: unknown node %T", n))
+}
+
+// negativeOnCalls reports whether a call meets a condition when none of its messages
+// meets the opposite. Most messages lack most headers: pai_user != "" asks for calls
+// of which a message has one, pai_user = "" for those of which none has.
+func negativeOnCalls(n *Cond) bool {
+	_, negative := n.Op.negative()
+	if nothing := len(n.Values) == 1 && n.Values[0].Text == ""; nothing && (n.Op == Eq || n.Op == Ne) {
+		return n.Op == Eq
+	}
+	return negative
 }
 
 // shapeOf is the shape of several expressions joined. Those joined by and are

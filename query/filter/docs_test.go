@@ -37,7 +37,8 @@ time >= "2026-11-21 08:00 Europe/Berlin" and call_id = "1-15155@127.0.0.1"
 A value alone is a Call-ID, a correlation id, or a user of From, To or the Request-URI. Field names are written in any case; Homer's prefixes (` + "`sip.`, `net.`, `data_header.`, `protocol_header.`" + `) are ignored.
 Times without a zone are UTC, or in the zone that ` + "`tz`" + ` names. An error says the column and what was expected there.
 
-On calls a condition on a message's field holds when one message of the call meets it; conditions joined by ` + "`and`" + ` are met by the same message where one can.
+On calls a condition on a message's field holds when one message of the call meets it; conditions joined by ` + "`and`" + ` are met by the same message where one can. A negative condition (` + "`!=`, `not like`, `!~`, `not in`" + `) holds when no message meets the opposite.
+` + "`pai_user != \"\"`" + ` finds calls of which a message has one, ` + "`pai_user = \"\"`" + ` those of which none has.
 
 ` + "`header \"NAME\"`" + ` or ` + "`header.NAME`" + ` is any header, ` + "`hep.NAME`" + ` a HEP chunk without a column. These, ` + "`raw`" + `, the whole URIs (` + "`…_uri`" + `), ` + "`contact_ip` and `originator_ip`" + ` are read out of the messages themselves: give a window or another condition beside them.
 Call-IDs, correlation ids, users and addresses are found by indexes, over any time.

@@ -177,6 +177,8 @@ func TestCompileCalls(t *testing.T) {
 		{"from_user = a and method = INVITE and status = 486", "(m0 AND m1)", []string{"(from_user = <a> AND method = <INVITE>)", "status = <486>"}, "(from_user = <a> AND method = <INVITE>)"},
 		{"method = INVITE and method = REFER", "(m0 AND m1)", []string{"method = <REFER>", "method = <INVITE>"}, "method = <REFER>"},
 		{"method = INVITE and user_agent != x", "(m0 AND (NOT m1))", []string{"method = <INVITE>", "user_agent = <x>"}, "method = <INVITE>"},
+		{`method = INVITE and pai_user != ""`, "m0", []string{"(method = <INVITE> AND (NOT pai_user = <>))"}, "(method = <INVITE> AND (NOT pai_user = <>))"},
+		{`diversion = ""`, "(NOT m0)", []string{"(NOT diversion = <>)"}, "1"},
 		{"status = 486 or outcome = answered", "(m0 OR ifNull(outcome = <answered>, 0))", []string{"status = <486>"}, "1"},
 		{"status = 486 or from_user = a", "m0", []string{"(status = <486> OR from_user = <a>)"}, "(status = <486> OR from_user = <a>)"},
 		{"(method = INVITE and status = 486) or status = 503", "((m0 AND m1) OR m2)", []string{"method = <INVITE>", "status = <486>", "status = <503>"}, "(method = <INVITE> OR status = <503>)"},
