@@ -43,6 +43,8 @@ type Config struct {
 	// Rows is where GET /api/v1/rows gets its rows of; without it there is no such
 	// route.
 	Rows *Rows
+	// NoExport are the tenants of whose calls and rows no exports are made.
+	NoExport []string
 	// MaxQueries is how many questions the store is asked at the same time; 16
 	// when 0. Further ones wait a little, then get 503.
 	MaxQueries int
@@ -69,10 +71,12 @@ type server struct {
 	store   Store
 	aliases []query.Alias
 	rows    *Rows
-	ready   func(context.Context) error
-	log     *slog.Logger
-	metrics *metrics
-	timeout time.Duration
+	// noExport are the tenants of Config.NoExport.
+	noExport []string
+	ready    func(context.Context) error
+	log      *slog.Logger
+	metrics  *metrics
+	timeout  time.Duration
 	// turns has room for each question that may be asked at a time; queue is how
 	// long one waits for it.
 	turns chan struct{}
@@ -90,7 +94,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Store == nil {
 		return nil, errors.New("api: no store")
 	}
-	s := &server{store: c.Store, aliases: c.Aliases, rows: c.Rows.withDefaults(), ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
+	s := &server{store: c.Store, aliases: c.Aliases, rows: c.Rows.withDefaults(), noExport: c.NoExport, ready: c.Ready, log: c.Log, timeout: c.Timeout, queue: queueTime, mux: http.NewServeMux()}
 	if s.ready == nil {
 		s.ready = c.Store.Ping
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,15 @@ func (e exportParams) check() error {
 		return bad("key", "key goes with anonymise=true")
 	}
 	return nil
+}
+
+// exportable refuses exports of what a tenant has, if its records are to stay where
+// they are.
+func (s *server) exportable(tenant string) error {
+	if !slices.Contains(s.noExport, tenant) {
+		return nil
+	}
+	return &problem{Status: http.StatusForbidden, kind: "residency", Detail: "records of tenant " + tenant + " stay where they are and are not exported (setting residency)"}
 }
 
 // anonymiser is nil when none is asked for.
@@ -209,6 +219,11 @@ func (s *server) flowsOf(ctx context.Context, calls []query.Call) (flows []*quer
 // writeExport answers with flows in a format. It is encoded whole before the first
 // byte goes out, so that a failure is still an error and not half a file.
 func (s *server) writeExport(ctx context.Context, w http.ResponseWriter, format export.Format, e exportParams, name, cut string, flows ...*query.Flow) error {
+	for _, f := range flows {
+		if err := s.exportable(f.Call.Tenant); err != nil {
+			return err
+		}
+	}
 	if a := e.anonymiser(); a != nil {
 		for i, f := range flows {
 			if err := ctx.Err(); err != nil {

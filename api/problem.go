@@ -56,6 +56,7 @@ var problemKinds = map[string]string{
 	"not-ready":     "Not ready",
 	"timeout":       "Out of time",
 	"not-here":      "Not available here",
+	"residency":     "Not to be exported",
 	"internal":      "Internal error",
 }
 

@@ -131,10 +131,37 @@ func findRowFormat(name string) (rowFormat, error) {
 	return rowFormat{}, bad("format", fmt.Sprintf("format takes %s, not %q", strings.Join(RowFormats(), ", "), name))
 }
 
+// exportableRows refuses rows of which some are of a tenant whose rows are not
+// exported.
+func (s *server) exportableRows(ctx context.Context, req query.BulkRequest, settings map[string]string) error {
+	for _, tenant := range s.noExport {
+		if req.Tenant != "" && req.Tenant != tenant {
+			continue
+		}
+		one := req
+		one.Tenant, one.Limit = tenant, 1
+		bulk, err := query.NewBulk(s.rows.Database, one)
+		if err != nil {
+			return err
+		}
+		n, err := s.rows.ClickHouse.Read(ctx, chhttp.Query{SQL: bulk.Count + " FORMAT TSV", Params: bulk.Params, Settings: settings})
+		if err != nil {
+			return rowsProblem(err)
+		}
+		if strings.TrimSpace(string(n)) != "0" {
+			return s.exportable(tenant)
+		}
+	}
+	return nil
+}
+
 func (s *server) streamRows(ctx context.Context, w http.ResponseWriter, req query.BulkRequest, bulk *query.Bulk, format rowFormat) error {
 	settings := map[string]string{"max_execution_time": strconv.Itoa(int(s.rows.Time.Seconds()))}
 	for k, v := range rowSettings {
 		settings[k] = v
+	}
+	if err := s.exportableRows(ctx, req, settings); err != nil {
+		return err
 	}
 	counted, err := s.rows.ClickHouse.Read(ctx, chhttp.Query{SQL: bulk.Count + " FORMAT TSV", Params: bulk.Params, Settings: settings})
 	if err != nil {

@@ -33,21 +33,28 @@ import (
 	"github.com/heplake/heplake/query"
 )
 
+// exporter is a connection of the user that streams rows.
+func exporter(t *testing.T, database string) *chhttp.Client {
+	t.Helper()
+	u, err := url.Parse(chtest.Server(t).URL(embedded.Exporter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + database
+	c, err := chhttp.New(u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
 // openRows is open with rows to stream, read by the embedded engine's own user for
 // that.
 func openRows(t *testing.T, r Rows, names ...string) (*lake, *laketest.Lake) {
 	t.Helper()
 	data := laketest.Open(t, names...)
-	u, err := url.Parse(chtest.Server(t).URL(embedded.Exporter))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + data.Name
-	if r.ClickHouse, err = chhttp.New(u.String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.ClickHouse.Close)
-	r.Database = data.Name
+	r.ClickHouse, r.Database = exporter(t, data.Name), data.Name
 	store, err := query.Open(t.Context(), query.Options{URL: data.URL})
 	if err != nil {
 		t.Fatal(err)

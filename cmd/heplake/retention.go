@@ -222,3 +222,17 @@ func (s *server) startKeeper(ctx context.Context) error {
 	})
 	return nil
 }
+
+// checkResidency refuses to take records of a tenant that stays in a place, where
+// the tables there are lie elsewhere. What the migration makes lies there, too.
+func (s *server) checkResidency(ctx context.Context) error {
+	if !s.c.Resides() {
+		return nil
+	}
+	conn, err := connect(s.db.owner, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	return retention.CheckResidency(ctx, conn, schemaOptions(s.c, s.db), s.c.TablePolicy())
+}

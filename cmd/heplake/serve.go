@@ -130,6 +130,9 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 		}, func() float64 { return float64(s.db.engine.Restarts()) }))
 	}
 	if run.ingest {
+		if err := s.checkResidency(ctx); err != nil {
+			return err
+		}
 		if err := s.startIngest(ctx); err != nil {
 			return err
 		}
@@ -265,7 +268,8 @@ func (s *server) startAPI(ctx context.Context) error {
 	s.onStop(func(context.Context) error { rows.Close(); return nil })
 	handler, err := api.New(api.Config{
 		Store: store, Aliases: aliases, Registerer: s.registry, Ready: s.ready.check(s.db), Log: s.log,
-		Rows: &api.Rows{ClickHouse: rows, Database: s.db.name(), Most: uint64(s.c.API.Rows), Time: s.c.API.RowsTime},
+		NoExport: s.c.NoExport(),
+		Rows:     &api.Rows{ClickHouse: rows, Database: s.db.name(), Most: uint64(s.c.API.Rows), Time: s.c.API.RowsTime},
 	})
 	if err != nil {
 		return err

@@ -32,7 +32,9 @@ type Config struct {
 	Embedded  Embedded  `koanf:"embedded"`
 	Retention Retention `koanf:"retention"`
 	Storage   Storage   `koanf:"storage"`
-	Archive   Archive   `koanf:"archive"`
+	// Residency says which tenants' rows stay in a place.
+	Residency []Residency `koanf:"residency" takes:"a list of tenants whose rows lie on the disks of one storage policy alone, each with tenant, policy, and export: true where exports are allowed: see docs/storage.md; in the environment as YAML"`
+	Archive   Archive     `koanf:"archive"`
 	API       struct {
 		Addr     string        `koanf:"addr" takes:"host:port"`
 		Rows     int           `koanf:"rows" takes:"how many rows one answer of /api/v1/rows has at most" min:"1" max:"2000000000"`

@@ -89,6 +89,9 @@ func TestRefusalsNameTheKeyAndWhatItTakes(t *testing.T) {
 		{"rules of one name", "retention:\n  rules: [{name: a, days: 1, methods: [BYE]}, {name: a, days: 1, methods: [BYE]}]\n", nil, []string{"two rules", `"a"`}},
 		{"a method that is none", "retention:\n  rules: [{days: 1, methods: [\"a b\"]}]\n", nil, []string{"methods", "a b"}},
 		{"cold without a place", "storage:\n  cold: {after: 3}\n", nil, []string{"storage.cold.path"}},
+		{"residency elsewhere", "tenant: acme\nresidency: [{tenant: acme, policy: frankfurt}]\n", nil, []string{"acme", "frankfurt", "default"}},
+		{"residency without a policy", "residency: [{tenant: acme}]\n", nil, []string{"acme", "policy is missing"}},
+		{"an archive of what stays", "tenant: acme\narchive: {dir: /x}\nresidency: [{tenant: acme, policy: default}]\n", nil, []string{"archive.dir", "acme"}},
 		{"two cold places", "storage:\n  cold: {after: 3, path: /x, url: https://b/x/}\n", nil, []string{"one of them"}},
 		{"a policy for the embedded engine", "storage:\n  policy: x\n", nil, []string{"clickhouse.url"}},
 		{"cold place elsewhere", "clickhouse:\n  url: http://h:8123/heplake\nstorage:\n  cold: {after: 3, path: /x}\n", nil, []string{"storage.policy"}},
@@ -126,6 +129,17 @@ func TestRetentionRules(t *testing.T) {
 	c, _, err = Load(path, []string{"HEPLAKE_RETENTION_RULES=[{name: one, tenants: [x], days: 3}]"})
 	if err != nil || len(c.Retention.Rules) != 1 || c.Retention.Rules[0].Name != "one" {
 		t.Errorf("from the environment: %+v, %v", c.Retention.Rules, err)
+	}
+}
+
+func TestResidency(t *testing.T) {
+	c, _, err := Load(write(t, "tenant: acme\nresidency:\n  - {tenant: acme, policy: default}\n  - {tenant: b, policy: paris, export: true}\n"), nil)
+	if err != nil || !c.Resides() || strings.Join(c.NoExport(), " ") != "acme" {
+		t.Errorf("%+v, %v", c.Residency, err)
+	}
+	c, _, err = Load(write(t, "residency: [{tenant: acme, policy: paris}]\n"), nil)
+	if err != nil || c.Resides() || strings.Join(c.NoExport(), " ") != "acme" {
+		t.Errorf("%+v, %v", c.Residency, err)
 	}
 }
 

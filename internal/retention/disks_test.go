@@ -69,6 +69,17 @@ func TestColdVolume(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 
+	// Every table has the policy now: rows can be nowhere else.
+	if err := CheckResidency(t.Context(), db, o, embedded.Policy); err != nil {
+		t.Error(err)
+	}
+	exec(t, db, "CREATE TABLE heplake.elsewhere (x UInt8) ENGINE = MergeTree ORDER BY x")
+	for policy, want := range map[string]string{"default": "sip (heplake)", embedded.Policy: "elsewhere (default)", "paris": "no storage policy paris"} {
+		if err := CheckResidency(t.Context(), db, o, policy); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("residency on %s: %v", policy, err)
+		}
+	}
+
 	// What comes late goes there at once, and a rule that deletes leaves the rest
 	// there.
 	exec(t, db, "INSERT INTO heplake.sip (time, correlation_id, cseq_method) SELECT toStartOfDay(now64(6, 'UTC')) - INTERVAL 10 DAY, toString(number), ['OPTIONS', 'INVITE'][1 + number % 2] FROM numbers(10)")
