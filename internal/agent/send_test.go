@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"log/slog"
 	"net"
@@ -19,8 +21,9 @@ type collector struct {
 	ln net.Listener
 	mu sync.Mutex
 	b  []byte
-	// one is the connection open now.
-	one net.Conn
+	// one is the connection open now, ended counts those that senders have closed.
+	one   net.Conn
+	ended int
 }
 
 func newCollector(t *testing.T, addr string) *collector {
@@ -46,6 +49,9 @@ func newCollector(t *testing.T, addr string) *collector {
 					n, err := conn.Read(buf)
 					c.mu.Lock()
 					c.b = append(c.b, buf[:n]...)
+					if errors.Is(err, io.EOF) {
+						c.ended++
+					}
 					c.mu.Unlock()
 					if err != nil {
 						_ = conn.Close()
@@ -152,6 +158,49 @@ func TestSenderConnectsAgain(t *testing.T) {
 	}
 	if st := s.Stats(); st.Sent != 11 || st.Dropped != 0 || st.Connects != 2 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// A collector that stops says so first (FIN) and reads what is under way: nothing
+// goes into the old connection after that, and what went before arrives.
+func TestSenderHeedsFIN(t *testing.T) {
+	c := newCollector(t, "127.0.0.1:0")
+	s := sender(t, SenderConfig{Target: Target{Addr: c.ln.Addr().String(), Proto: "tcp"}, Live: true})
+	const each = 50
+	for i := range each {
+		if err := s.Send(logLineOf(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are sent", func() bool { return s.Stats().Sent == each })
+	c.mu.Lock()
+	old := c.one
+	c.mu.Unlock()
+	if err := old.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	// The sender closes its side: the collector's read ends by itself.
+	eventually(t, "the sender has closed", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.ended == 1
+	})
+	for i := range each {
+		if err := s.Send(logLineOf(each + i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all arrive", func() bool { return len(c.payloads(t)) == 2*each })
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Sent != 2*each || st.Dropped != 0 || st.Connects != 2 {
+		t.Errorf("%+v", st)
+	}
+	for i, p := range c.payloads(t) {
+		if p != strconv.Itoa(i) {
+			t.Fatalf("packet %d is %s", i, p)
+		}
 	}
 }
 
