@@ -178,6 +178,8 @@ func newArchiveList(g *global) *cobra.Command {
 		Short: "List the days in the archive, and which of them are restored",
 		Long: `List the days in the archive. With --verify every file is read and its SHA-256
 compared with that of its manifest; the exit code is then 1 when one is damaged.`,
+		Example: `  heplake archive list
+  heplake archive list --table sip --verify`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := archived(table); err != nil {

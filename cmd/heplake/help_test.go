@@ -17,9 +17,19 @@ import (
 	"github.com/heplake/heplake/internal/cli"
 )
 
-// ours are the commands that we wrote: cobra's completion has texts of its own.
+// ours are the commands that we wrote, and theirs below them: cobra's completion
+// has texts of its own.
 func ours() []*cobra.Command {
-	return slices.DeleteFunc(newRoot().Commands(), func(c *cobra.Command) bool { return c.Name() == "completion" })
+	var all func(c *cobra.Command) []*cobra.Command
+	all = func(c *cobra.Command) (out []*cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.Name() != "completion" {
+				out = append(append(out, sub), all(sub)...)
+			}
+		}
+		return out
+	}
+	return all(newRoot())
 }
 
 var (
@@ -32,7 +42,7 @@ var (
 func TestExamples(t *testing.T) {
 	for _, c := range ours() {
 		if c.Example == "" || c.Short == "" {
-			t.Errorf("%s has no example, or nothing that says what it does", c.Name())
+			t.Errorf("%s has no example, or nothing that says what it does", c.CommandPath())
 		}
 		for _, line := range strings.Split(c.Example, "\n") {
 			var args []string
@@ -42,26 +52,31 @@ func TestExamples(t *testing.T) {
 					break
 				}
 			}
-			if len(args) < 2 || args[1] != c.Name() {
-				t.Errorf("%s: the example %q is of something else", c.Name(), line)
+			if len(args) < 2 {
+				t.Errorf("%s: the example %q is of nothing", c.CommandPath(), line)
+				continue
+			}
+			shown, rest, err := c.Root().Find(args[1:])
+			if err != nil || shown.CommandPath() != c.CommandPath() && !strings.HasPrefix(shown.CommandPath(), c.CommandPath()+" ") {
+				t.Errorf("%s: the example %q is of something else", c.CommandPath(), line)
 				continue
 			}
 			var filter []string
-			for i, a := range args[2:] {
+			for i, a := range rest {
 				if a == ">" {
 					break
 				}
 				name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
 				switch {
 				case strings.HasPrefix(a, "--"):
-					if c.Flags().Lookup(name) == nil && c.InheritedFlags().Lookup(name) == nil {
+					if shown.Flags().Lookup(name) == nil && shown.InheritedFlags().Lookup(name) == nil {
 						t.Errorf("%s has no flag %s: %q", c.Name(), a, line)
 					}
 				case strings.HasPrefix(a, "-") && a != "-":
-					if c.Flags().ShorthandLookup(name) == nil {
+					if shown.Flags().ShorthandLookup(name) == nil {
 						t.Errorf("%s has no flag %s: %q", c.Name(), a, line)
 					}
-				case (c.Name() == "search" || c.Name() == "tui") && !strings.HasPrefix(args[2+max(i-1, 0)], "-"):
+				case (c.Name() == "search" || c.Name() == "tui") && !strings.HasPrefix(rest[max(i-1, 0)], "-"):
 					filter = append(filter, strings.Trim(a, "'"))
 				}
 			}
@@ -83,7 +98,7 @@ func TestManPages(t *testing.T) {
 		if c.Name() == "help" {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(dir, "heplake-"+c.Name()+".1"))
+		b, err := os.ReadFile(filepath.Join(dir, strings.ReplaceAll(c.CommandPath(), " ", "-")+".1"))
 		if err != nil || !bytes.Contains(b, []byte(".SH EXAMPLE")) {
 			t.Errorf("%s: %v, or no examples", c.Name(), err)
 		}

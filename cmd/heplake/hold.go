@@ -98,7 +98,9 @@ func newHoldList(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List holds, newest first",
-		Args:  cobra.NoArgs,
+		Example: `  heplake hold list
+  heplake hold list --all -o json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {
 				return fmt.Errorf("-o takes table or json, not %q", output)
@@ -173,9 +175,10 @@ func writeHolds(out io.Writer, holds []retention.Hold, all bool, output string) 
 func newHoldRemove(g *global) *cobra.Command {
 	var who string
 	cmd := &cobra.Command{
-		Use:   "remove HOLD",
-		Short: "End a hold: what only it kept is deleted within minutes",
-		Args:  cobra.ExactArgs(1),
+		Use:     "remove HOLD",
+		Short:   "End a hold: what only it kept is deleted within minutes",
+		Example: `  heplake hold remove 7f3a9c21`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDatabase(cmd.Context(), g, openRunning, func(c config.Config, db *database, conn driver.Conn) error {
 				h, err := retention.RemoveHold(cmd.Context(), conn, schemaOptions(c, db), args[0], who)
