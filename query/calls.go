@@ -87,7 +87,9 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 	if err := search.start(ctx); err != nil {
 		return CallsResult{}, fmt.Errorf("search calls: %w", err)
 	}
-	return search.result(), nil
+	result := search.result()
+	s.nameTrunks(ctx, result.Calls)
+	return result, nil
 }
 
 // othersTime is how long a search that calls' rows answer looks for what is no

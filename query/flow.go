@@ -74,6 +74,7 @@ func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
 		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
 	}
 	if len(calls) > 0 {
+		s.nameTrunks(ctx, calls[:1])
 		flow.Call = calls[0]
 	}
 	flow.Analyse()

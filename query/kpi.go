@@ -70,6 +70,17 @@ const activeCalls = "active_calls"
 // figures can be split by: read from the calls themselves.
 var callGroups = []string{"outcome", "from_domain", "to_domain", "ruri_domain", "transport", "q850"}
 
+// trunkDimensions are the trunks that a call's addresses belong to. Rollups have the
+// addresses, to which names are given when they are read: see rolledUp.
+var trunkDimensions = func() map[string]schema.Dimension {
+	src, dst := schema.TrunkSQL("src_ip", filter.TrunksView), schema.TrunkSQL("dst_ip", filter.TrunksView)
+	return map[string]schema.Dimension{
+		"src_trunk": {Name: "src_trunk", Values: "[" + src + "]"},
+		"dst_trunk": {Name: "dst_trunk", Values: "[" + dst + "]"},
+		"trunk":     {Name: "trunk", Values: "arrayDistinct(arrayFilter(t -> t != '', [" + src + ", " + dst + "]))"},
+	}
+}()
+
 // KPIGroupColumns lists the names that SeriesRequest.GroupBy takes for the metrics
 // of calls; those of registrations take the ones that registrations have.
 func KPIGroupColumns() []string {
@@ -77,7 +88,7 @@ func KPIGroupColumns() []string {
 	for _, d := range schema.CallRollup.Dimensions[1:] {
 		out = append(out, d.Name)
 	}
-	return append(out, callGroups...)
+	return append(append(out, "src_trunk", "dst_trunk", "trunk"), callGroups...)
 }
 
 // kpiQuery is a request for a kpi on its way.
@@ -134,6 +145,11 @@ func (q *kpiQuery) dimension(name string) (schema.Dimension, bool) {
 	}
 	if name == "tenant" {
 		return schema.Dimension{Name: name, Values: "[toString(tenant)]"}, true
+	}
+	if d, ok := trunkDimensions[name]; ok {
+		// A call whose two addresses are of one trunk counts once: rollups cannot tell.
+		q.rolled = q.rolled && name != "trunk"
+		return d, true
 	}
 	if q.kpi.rollup == &schema.CallRollup && slices.Contains(callGroups, name) {
 		q.rolled = false
@@ -250,8 +266,11 @@ func (q *kpiQuery) rolledUp(s *Store, g segment) string {
 	dim, key := schema.DimensionAll, "[]::Array(String)"
 	if len(q.dims) == 1 {
 		dim, key = q.dims[0].Name, "[value]"
-		if dim == "tenant" {
+		switch dim {
+		case "tenant":
 			dim, key = schema.DimensionAll, "[toString(tenant)]"
+		case "src_trunk", "dst_trunk":
+			dim, key = strings.Replace(dim, "trunk", "ip", 1), "["+schema.TrunkSQL("toIPv6OrDefault(value)", filter.TrunksView)+"]"
 		}
 	}
 	var sums []string

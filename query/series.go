@@ -135,6 +135,8 @@ var groupColumns = []struct{ name, sql string }{
 	{"reason", "toString(reason)"},
 	{"src_ip", "replaceOne(toString(src_ip), '::ffff:', '')"},
 	{"dst_ip", "replaceOne(toString(dst_ip), '::ffff:', '')"},
+	{"src_trunk", schema.TrunkSQL("src_ip", filter.TrunksView)},
+	{"dst_trunk", schema.TrunkSQL("dst_ip", filter.TrunksView)},
 	{"user_agent", "toString(user_agent)"},
 	{"server", "toString(server)"},
 	{"from_domain", "toString(from_domain)"},

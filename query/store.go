@@ -10,12 +10,14 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/heplake/heplake/query/filter"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -65,6 +67,7 @@ type Store struct {
 	small   clickhouse.Settings
 	maxTime time.Duration
 	aliases aliases
+	trunks  trunkNames
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps
@@ -199,7 +202,7 @@ func (s *Store) query(ctx context.Context, c *cost, sql string, args []any, scan
 			c.bytes.Add(p.Bytes)
 		}
 	}))
-	rows, err := s.conn.Query(limited, sql, args...)
+	rows, err := s.conn.Query(limited, strings.ReplaceAll(sql, filter.TrunksView, s.table(schema.Trunks.Name)), args...)
 	if err != nil {
 		return s.wrap(ctx, err)
 	}

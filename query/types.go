@@ -53,6 +53,10 @@ type Call struct {
 	SrcPort    uint16     `json:"src_port"`
 	DstIP      netip.Addr `json:"dst_ip"`
 	DstPort    uint16     `json:"dst_port"`
+	// SrcTrunk and DstTrunk are the trunks that the two addresses belong to, "" for
+	// none.
+	SrcTrunk string `json:"src_trunk,omitempty"`
+	DstTrunk string `json:"dst_trunk,omitempty"`
 
 	UserAgents      []string `json:"user_agents"`
 	Codecs          []string `json:"codecs"`

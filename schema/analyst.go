@@ -163,5 +163,5 @@ var (
 // AnalystViews lists the views that say in plain words what analysts ask for.
 // They read the other tables and views with the rights of who asks.
 func AnalystViews() []*View {
-	return []*View{Messages, FailedCalls, CallQuality, KPIHourly, KPIDaily, RegistrationsHourly}
+	return []*View{Messages, FailedCalls, CallQuality, KPIHourly, KPIDaily, RegistrationsHourly, &Trunks, TrunkHourly, TrunkDaily}
 }

@@ -126,6 +126,8 @@ type Options struct {
 	// LinkHeaders are the headers, as named in sip.headers, whose equal values tie
 	// legs together, besides those that always do; DefaultLinkHeaders when nil.
 	LinkHeaders []string
+	// Trunks are the networks that have a name: see ParseTrunks.
+	Trunks []Trunk
 	// Cluster spreads the tables over several nodes.
 	Cluster Cluster
 	// KeeperDeletes leaves deletion in the tables of Kept to the keeper of

@@ -166,9 +166,15 @@ var RegistrationRollup = Rollup{
 // Rollups lists the rollups that the assembler keeps.
 func Rollups() []*Rollup { return []*Rollup{&CallRollup, &RegistrationRollup} }
 
-// maxValues bounds the values of a dimension in a bucket: those with the most
-// attempts are kept. The dimension all has everything.
+// maxValues bounds the values of a dimension in a bucket: addresses of trunks are
+// kept first, then those with the most attempts. The dimension all has everything.
 const maxValues = "500"
+
+// ofTrunk says whether a bucket's value is an address of a trunk, so that no trunk
+// is lost among telephones.
+func (o Options) ofTrunk() string {
+	return "dim IN ('src_ip', 'dst_ip') AND " + TrunkSQL("toIPv6OrDefault(value)", o.table(Trunks.Name)) + " != ''"
+}
 
 // TableName is the name of the rollup's table of that resolution.
 func (r *Rollup) TableName(res Resolution) string { return r.Name + "_" + res.Suffix }
@@ -239,7 +245,7 @@ func (r *Rollup) Sum(name string) (Sum, bool) {
 func (r *Rollup) FillSQL(o Options, condition, buckets string, version uint64) string {
 	return r.fill(o, Resolutions[0], "SELECT toStartOfMinute(start) AS bucket, tenant, pair.1 AS dim, pair.2 AS value, "+r.list(Sum.Gather)+
 		"\n    FROM (SELECT * FROM "+o.table(r.Source)+" WHERE "+condition+") ARRAY JOIN "+r.pairs()+" AS pair GROUP BY bucket, tenant, dim, value"+
-		" ORDER BY attempts DESC LIMIT "+maxValues+" BY bucket, tenant, dim", buckets, version)
+		" ORDER BY "+o.ofTrunk()+" DESC, attempts DESC LIMIT "+maxValues+" BY bucket, tenant, dim", buckets, version)
 }
 
 // CoarsenSQL computes buckets of the resolution, by its place in Resolutions, of

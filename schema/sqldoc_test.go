@@ -58,6 +58,13 @@ type cookbook struct {
 func openCookbook(t *testing.T) *cookbook {
 	t.Helper()
 	l := laketest.Open(t, "opensips-hep3-udp-b2bua-xcid-a", "rtpengine-kamailio-hep3-udp-call-with-rtcp-a", "kamailio-hep3-udp-sip-failures-a")
+	trunks, err := schema.ParseTrunks(map[string][]string{"edges": {"10.1.0.0/24"}, "core": {"10.2.0.0/24", "10.3.0.0/24"}, "users": {"172.16.0.0/12"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range schema.Views() {
+		exec(t, l.DB, view.CreateSQL(schema.Options{Database: l.Name, Trunks: trunks}))
+	}
 	for _, table := range slices.Concat(schema.Tables(), schema.Derived()) {
 		if table.TTLDays > 0 { // nothing goes for its age while the test runs
 			exec(t, l.DB, "ALTER TABLE "+table.Name+" REMOVE TTL")
@@ -275,6 +282,16 @@ var figures = map[string]func(t *testing.T, c *cookbook, rows []row){
 		if m, n := total(c.yesterday, c.weeks), sum(t, rows, "calls"); n < float64(m.Attempts) {
 			t.Errorf("%v calls by prefix, of %d", n, m.Attempts)
 		}
+	},
+	"Carriers by month": func(t *testing.T, c *cookbook, rows []row) {
+		in := 0.0
+		for _, r := range rows {
+			if r["direction"] == "in" {
+				in += r.number(t, "calls")
+			}
+		}
+		// Whoever called in these weeks was of one of the trunks, captures apart.
+		near(t, "calls from trunks", in, float64(total(c.yesterday, c.weeks).Attempts))
 	},
 	"Post-dial delay": func(t *testing.T, c *cookbook, rows []row) {
 		for _, r := range rows {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/heplake/heplake/internal/config"
 	"github.com/heplake/heplake/internal/embedded"
+	"github.com/heplake/heplake/schema"
 )
 
 // Exit codes of every command.
@@ -82,6 +83,9 @@ func (g *global) settings() (config.Config, *slog.Logger, error) {
 	c, unknown, err := config.Load(config.Path(g.configPath), os.Environ())
 	if err != nil {
 		return c, nil, err
+	}
+	if _, err := schema.ParseTrunks(c.Trunks); err != nil {
+		return c, nil, fmt.Errorf("trunks takes addresses and networks by name: %w", err)
 	}
 	log := newLogger(c.Log)
 	slog.SetDefault(log)

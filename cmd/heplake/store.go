@@ -134,8 +134,9 @@ func withDatabase(ctx context.Context, g *global, open func(context.Context, con
 // schemaOptions are the settings that shape the schema. Holds, which shape it too,
 // are not among them: see desiredSchema.
 func schemaOptions(c config.Config, d *database) schema.Options {
+	trunks, _ := schema.ParseTrunks(c.Trunks) // settings has checked them
 	o := schema.Options{
-		Database: d.name(), LinkHeaders: c.Correlation.Headers,
+		Database: d.name(), LinkHeaders: c.Correlation.Headers, Trunks: trunks,
 		Cluster: schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0},
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,

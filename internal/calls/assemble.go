@@ -85,6 +85,12 @@ func (a *assembly) gather() {
 func (a *assembly) parties() {
 	c, first, o := &a.call, &a.legs[0], a.openings[0]
 	p := &first.Opening
+	if fromCallee(first, o) {
+		turned := *p
+		turned.FromUser, turned.FromDomain, turned.ToUser, turned.ToDomain = p.ToUser, p.ToDomain, p.FromUser, p.FromDomain
+		turned.Src, turned.Dst, turned.RuriUser, turned.RuriDomain = p.Dst, p.Src, "", ""
+		p = &turned
+	}
 	c.FromUser, c.FromDomain, c.ToUser, c.ToDomain = p.FromUser, p.FromDomain, p.ToUser, p.ToDomain
 	c.RuriUser, c.RuriDomain, c.PAIUser, c.Diversion = p.RuriUser, p.RuriDomain, p.PAIUser, p.Diversion
 	c.Src, c.Dst, c.Transport = p.Src, p.Dst, p.Transport
@@ -110,6 +116,24 @@ func (a *assembly) parties() {
 		}
 		break
 	}
+}
+
+// fromCallee tells whether the request that the leg's facts are of is one that the
+// callee sent within the dialog, the opening one having been missed: its From is
+// the call's To.
+func fromCallee(l *Leg, o *opening) bool {
+	found := false
+	for i := range l.Events {
+		e := &l.Events[i]
+		if e.Status != 0 || e.Method.String() != l.Opening.Method || e.FromTag == 0 {
+			continue
+		}
+		if e.FromTag == o.callerTag {
+			return false
+		}
+		found = found || e.ToTag == o.callerTag
+	}
+	return found && o.callerTag != 0
 }
 
 // fare says how the call came out.

@@ -40,7 +40,8 @@ type Config struct {
 		Rows     int           `koanf:"rows" takes:"how many rows one answer of /api/v1/rows has at most" min:"1" max:"2000000000"`
 		RowsTime time.Duration `koanf:"rows_time" takes:"how long such an answer may take, such as 30m"`
 	} `koanf:"api"`
-	Aliases []string `koanf:"aliases" takes:"a list of address=name, where address is an IP address, address:port or network; addresses of one name are one column of a ladder"`
+	Aliases []string            `koanf:"aliases" takes:"a list of address=name, where address is an IP address, address:port or network; addresses of one name are one column of a ladder"`
+	Trunks  map[string][]string `koanf:"trunks" takes:"names, and under each a list of addresses and networks; in the environment name=network, several by commas"`
 	Metrics struct {
 		Addr string `koanf:"addr" takes:"host:port, or off"`
 		// Pprof serves Go's profiles on the metrics address: they show what the

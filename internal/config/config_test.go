@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,21 @@ func TestFileThenEnvironment(t *testing.T) {
 	}
 	if len(unknown) != 1 || unknown[0] != "HEPLAKE_SERVICE_HOST" {
 		t.Errorf("unknown variables: %v", unknown)
+	}
+}
+
+func TestTrunks(t *testing.T) {
+	want := map[string][]string{"carrier-a": {"192.0.2.0/24", "2001:db8::/32"}, "Site 2": {"10.1.2.3"}}
+	c, _, err := Load(write(t, "trunks:\n  carrier-a: [192.0.2.0/24, \"2001:db8::/32\"]\n  Site 2: 10.1.2.3\n"), nil)
+	if err != nil || !reflect.DeepEqual(c.Trunks, want) {
+		t.Errorf("from the file: %v, %v", c.Trunks, err)
+	}
+	c, _, err = Load("", []string{"HEPLAKE_TRUNKS=carrier-a=192.0.2.0/24,carrier-a=2001:db8::/32, Site 2=10.1.2.3"})
+	if err != nil || !reflect.DeepEqual(c.Trunks, want) {
+		t.Errorf("from the environment: %v, %v", c.Trunks, err)
+	}
+	if _, _, err := Load("", []string{"HEPLAKE_TRUNKS=carrier-a"}); err == nil || !strings.Contains(err.Error(), "trunks takes names") {
+		t.Errorf("a name alone: %v", err)
 	}
 }
 

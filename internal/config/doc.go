@@ -17,7 +17,7 @@ func Markdown() string {
 		if list, ok := s.value.Interface().([]string); ok {
 			value = strings.Join(list, ", ")
 		}
-		if s.value.Kind() == reflect.Slice && s.value.Len() == 0 {
+		if k := s.value.Kind(); (k == reflect.Slice || k == reflect.Map) && s.value.Len() == 0 {
 			value = ""
 		}
 		if value != "" {

@@ -63,7 +63,7 @@ func Load(path string, environ []string) (c Config, unknown []string, err error)
 		}
 	}
 	for _, key := range k.Keys() {
-		if !slices.ContainsFunc(all, func(s setting) bool { return s.key == key }) {
+		if !slices.ContainsFunc(all, func(s setting) bool { return s.covers(key) }) {
 			return c, nil, fmt.Errorf("settings file %s: unknown key %s%s", path, key, suggest(key, all))
 		}
 	}
@@ -102,11 +102,37 @@ func Load(path string, environ []string) (c Config, unknown []string, err error)
 	return c, unknown, nil
 }
 
+// covers tells whether a key of the file is the setting's, or, of a setting that has
+// names below it, one of these.
+func (s setting) covers(key string) bool {
+	return s.key == key || s.value.Kind() == reflect.Map && strings.HasPrefix(key, s.key+".")
+}
+
+// stringToMap reads name=value, several by commas: what one name has is a list.
+func stringToMap(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() != reflect.String || to.Kind() != reflect.Map {
+		return value, nil
+	}
+	out := map[string][]string{}
+	for part := range strings.SplitSeq(fmt.Sprint(value), ",") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, v, ok := strings.Cut(part, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not name=value", part)
+		}
+		name = strings.TrimSpace(name)
+		out[name] = append(out[name], strings.TrimSpace(v))
+	}
+	return out, nil
+}
+
 // set decodes a value of the file or the environment into the setting.
 func (s setting) set(value any) error {
 	dec, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: s.value.Addr().Interface(), WeaklyTypedInput: true, TagName: "koanf", ErrorUnused: true,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(stringToMap,
 			mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(",")),
 	})
 	if err != nil {

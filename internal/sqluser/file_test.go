@@ -31,7 +31,11 @@ type lake struct {
 func openLake(t *testing.T) *lake {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "clickhouse")
-	l := &lake{file: &File{Path: FilePath(dir)}}
+	trunks, err := schema.ParseTrunks(map[string][]string{"every": {"::/0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lake{file: &File{Path: FilePath(dir)}, schema: schema.Options{Trunks: trunks}}
 	l.Server = chtest.StartEngine(t, embedded.Config{
 		Dir: dir, AccessFile: l.file.Path,
 		Access: func() (embedded.Access, error) { return l.file.Access(l.schema) },
@@ -52,6 +56,9 @@ func openLake(t *testing.T) *lake {
 		columns, values := "tenant, "+at, "t, now()"
 		if table.Name == schema.CallRows.Name { // a call that every view of calls has
 			columns, values = columns+", method, opened, outcome, mos_avg", values+", 'INVITE', 1, 'failed', 3.5"
+		}
+		if _, ok := table.Column("dim"); ok { // an address, which views of trunks have
+			columns, values = columns+", dim", values+", 'src_ip'"
 		}
 		if _, ok := table.Column("tenant"); !ok {
 			columns, values = at, "now()"

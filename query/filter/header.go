@@ -3,6 +3,8 @@ package filter
 import (
 	"regexp"
 	"strings"
+
+	"github.com/heplake/heplake/schema"
 )
 
 // This file makes conditions on what no column holds: any header, and URIs as a
@@ -69,6 +71,10 @@ func (c *compiler) headerValues(name string) string {
 	return "if(empty(" + all + "), array(" + c.params.Add("String", "") + "), " + all + ")"
 }
 
+// TrunksView stands, in conditions on trunks, for the view of that name, qualified
+// by its database: whoever runs the query puts it in its place.
+const TrunksView = "{trunks}"
+
 // computedFields are the fields of a message that are computed of its columns.
 func computedFields() []Field {
 	var out []Field
@@ -93,6 +99,11 @@ func computedFields() []Field {
 		return "toIPv6OrDefault(extract(" + ident + ", " + c.params.Add("String", `^\[?([0-9A-Fa-f:.]+)\]?$`) + "))"
 	}
 	add("contact_ip", "Host of the first Contact where it is an address.", "contact_host", Address, "IPv6", anySide, ip)
+	trunk := func(_ *compiler, ident string) string { return schema.TrunkSQL(ident, TrunksView) }
+	add("src_trunk", "Trunk (setting trunks) that the sender of the packet belongs to; empty for none.", "src_ip", String, "String", anySide, trunk)
+	add("dst_trunk", "Trunk that its receiver belongs to; empty for none.", "dst_ip", String, "String", anySide, trunk)
+	add("trunk", "Trunk that either belongs to.", "src_ip", String, "String", anySide, trunk)
+	out[len(out)-1].columns = []string{"src_ip", "dst_ip"}
 	add("originator_ip", "Host of the bottom-most Via where it is an address: who began the request.", "via_host", Address, "IPv6", anySide, ip)
 	return out
 }
