@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,8 @@ type lake struct {
 	file   *File
 	schema schema.Options
 }
+
+var words = regexp.MustCompile(`\w+`)
 
 func openLake(t *testing.T) *lake {
 	t.Helper()
@@ -49,11 +52,15 @@ func openLake(t *testing.T) *lake {
 		t.Fatal(err)
 	}
 	for _, table := range slices.Concat(schema.Tables(), schema.Derived()) {
-		at := table.TTLFrom
-		if at == "" {
-			at = "time"
+		// What the rows' age is told from, so that none goes for its age.
+		columns, values := "", ""
+		for _, word := range words.FindAllString(table.TTLFrom+" time", -1) {
+			if _, ok := table.Column(word); ok && !strings.Contains(columns, word) {
+				columns, values = columns+", "+word, values+", now()"
+			}
 		}
-		columns, values := "tenant, "+at, "t, now()"
+		age, ages := strings.TrimPrefix(columns, ", "), strings.TrimPrefix(values, ", ")
+		columns, values = "tenant"+columns, "t"+values
 		if table.Name == schema.CallRows.Name { // a call that every view of calls has
 			columns, values = columns+", method, opened, outcome, mos_avg", values+", 'INVITE', 1, 'failed', 3.5"
 		}
@@ -61,7 +68,7 @@ func openLake(t *testing.T) *lake {
 			columns, values = columns+", dim", values+", 'src_ip'"
 		}
 		if _, ok := table.Column("tenant"); !ok {
-			columns, values = at, "now()"
+			columns, values = age, ages
 		}
 		for _, tenant := range []string{"a", "b", "b"} {
 			l.owner(t, fmt.Sprintf("INSERT INTO heplake.%s (%s) SELECT %s FROM (SELECT '%s' AS t)", table.Name, columns, values, tenant))
