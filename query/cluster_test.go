@@ -62,7 +62,7 @@ func oneAndTwo(t *testing.T) (one, two *lake, corpus *truth.Corpus) {
 	lakes := make([]*lake, 2)
 	for i, l := range []*laketest.Lake{node, cluster.Lake} {
 		l.Settle(t)
-		store, err := query.Open(t.Context(), query.Options{URL: l.URL})
+		store, err := query.Open(t.Context(), query.Options{URL: l.URL, MaxTime: 10 * time.Minute}) // three engines share the machine
 		if err != nil {
 			t.Fatal(err)
 		}
