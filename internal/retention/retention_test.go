@@ -128,6 +128,37 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// TestForecastFollowsRules has a day's rows go in two steps: half after a day, a
+// quarter after three; a quarter is held.
+func TestForecastFollowsRules(t *testing.T) {
+	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	h := &Holdings{Now: now, Policy: Policy{Days: map[string]int{"sip": 3}, Rules: []Rule{{Name: "pings", Methods: []string{"OPTIONS"}, Days: 1}}}}
+	sip := Table{Name: "sip", Days: 3, Shares: map[time.Time][]Share{}}
+	for d := 7; d >= 1; d-- {
+		day := now.AddDate(0, 0, -d)
+		sip.Parts = append(sip.Parts, Part{Table: "sip", Day: day, Rows: 40, Bytes: 400, Newest: day.Add(24*time.Hour - time.Minute)})
+		sip.Shares[day] = []Share{{Class: 1, Rows: 20}, {Class: 0, Rows: 10}, {Class: 0, Held: true, Rows: 10}}
+	}
+	h.Tables = []Table{sip}
+	// At the end of the first night: 100 held of each of seven days; today's 400;
+	// and of yesterday and the day before what the table's days keep.
+	f := h.Forecast(3)
+	if got, want := f[0].Bytes, 7*100.0+400+2*100; got != want {
+		t.Errorf("tonight: %g bytes, want %g", got, want)
+	}
+	// On the third night all that was there is gone but what is held, and the three
+	// days that came are there as they are by then.
+	if got, want := f[2].Bytes, 7*100.0+400+2*200; got != want {
+		t.Errorf("on the third night: %g bytes, want %g", got, want)
+	}
+	if c := h.Tables[0].Class(0); c != (ClassHoldings{Rows: 70, Bytes: 700, Held: 70}) {
+		t.Errorf("no rule: %+v", c)
+	}
+	if c := h.Tables[0].Class(1); c != (ClassHoldings{Rows: 140, Bytes: 1400}) {
+		t.Errorf("pings: %+v", c)
+	}
+}
+
 // metric is the value of a metric of one table, or without labels.
 func metric(t *testing.T, r *prometheus.Registry, name, table string) float64 {
 	t.Helper()
