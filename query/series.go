@@ -92,9 +92,23 @@ type metric struct {
 	where, value, weight string
 	// empty is the value of a bucket without rows; nil for none.
 	empty *float64
+	// more are columns that the value needs besides the table's own.
+	more string
 }
 
 var zero float64
+
+// retransmissionRate is the KPI of that name for splits by what only messages have:
+// of all messages, what the same sender had sent before within the bucket, as one
+// agent saw it. A record that arrived twice counts once.
+var retransmissionRate = metric{
+	name: "retransmission_rate", unit: "percent", table: "sip", target: filter.Messages, where: "1", weight: "sum(n)",
+	value: "CAST(100 * (uniqExact(sent, time) - uniqExact(sent)) / uniqExact(sent, time) AS Nullable(Float64))",
+	more:  ", cityHash64(node, capture_id, call_id, method, status, cseq, cseq_method, from_tag, to_tag, via_branch, src_ip, src_port, dst_ip, dst_port, sdp) AS sent",
+}
+
+// ofMessages are the groups that only messages have.
+var ofMessages = []string{"method", "cseq_method", "status", "class"}
 
 // metrics lists the figures in the order of Metrics.
 var metrics = []metric{
@@ -163,13 +177,25 @@ func GroupColumns() []string {
 // The error is a *filter.Error, or wraps ErrTooExpensive, ErrUnavailable or
 // ErrInvalid.
 func (s *Store) Series(ctx context.Context, r SeriesRequest) (SeriesResult, error) {
+	if r.Metric == retransmissionRate.name && slices.ContainsFunc(r.GroupBy, func(g string) bool { return slices.Contains(ofMessages, g) }) {
+		return s.messageSeries(ctx, r, retransmissionRate)
+	}
 	if i := slices.IndexFunc(kpis, func(k kpi) bool { return k.name == r.Metric }); i >= 0 {
 		return s.kpiSeries(ctx, r, kpis[i], (*kpiQuery).run)
 	}
 	if r.Metric == activeCalls {
 		return s.kpiSeries(ctx, r, kpi{name: activeCalls, unit: "short", rollup: &schema.CallRollup, empty: &zero}, (*kpiQuery).runActive)
 	}
-	q, err := newSeriesQuery(r)
+	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == r.Metric })
+	if i < 0 {
+		return SeriesResult{}, fmt.Errorf("%w: metric %q is none of %s", ErrInvalid, r.Metric, strings.Join(Metrics(), ", "))
+	}
+	return s.messageSeries(ctx, r, metrics[i])
+}
+
+// messageSeries answers a request for a figure of messages.
+func (s *Store) messageSeries(ctx context.Context, r SeriesRequest, m metric) (SeriesResult, error) {
+	q, err := newSeriesQuery(r, m)
 	if err != nil {
 		return SeriesResult{}, err
 	}
@@ -225,13 +251,8 @@ type seriesQuery struct {
 	result     SeriesResult
 }
 
-func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
-	q := &seriesQuery{names: r.GroupBy}
-	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == r.Metric })
-	if i < 0 {
-		return nil, fmt.Errorf("%w: metric %q is none of %s", ErrInvalid, r.Metric, strings.Join(Metrics(), ", "))
-	}
-	q.metric = metrics[i]
+func newSeriesQuery(r SeriesRequest, m metric) (*seriesQuery, error) {
+	q := &seriesQuery{names: r.GroupBy, metric: m}
 	for _, name := range r.GroupBy {
 		i := slices.IndexFunc(groupColumns, func(g struct{ name, sql string }) bool { return g.name == name })
 		if i < 0 {
@@ -247,7 +268,7 @@ func newSeriesQuery(r SeriesRequest) (*seriesQuery, error) {
 		return nil, err
 	}
 	q.conditions = tenantCondition(r.Tenant, &q.params) + " AND " + q.metric.where + " AND " + condition
-	q.rolled = r.Filter == "" && q.result.Step%time.Minute == 0 && !slices.ContainsFunc(r.GroupBy, func(name string) bool { return !slices.Contains(minuteGroups, name) })
+	q.rolled = r.Filter == "" && m.more == "" && q.result.Step%time.Minute == 0 && !slices.ContainsFunc(r.GroupBy, func(name string) bool { return !slices.Contains(minuteGroups, name) })
 	return q, nil
 }
 
@@ -260,7 +281,7 @@ func (q *seriesQuery) source(s *Store) string {
 	table := s.table(q.metric.table)
 	from, to := time.Unix(floor(q.window.from.Add(time.Minute-1).Unix(), 60), 0).UTC(), time.Unix(floor(q.window.to.Unix(), 60), 0).UTC()
 	if !q.rolled || !from.Before(to) {
-		return "(SELECT *, 1 AS n FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
+		return "(SELECT *, 1 AS n" + q.metric.more + " FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
 	}
 	const columns = "toString(tenant) AS tenant, toString(node) AS node, toString(cseq_method) AS cseq_method, status, "
 	stamp := func(t time.Time) string {
