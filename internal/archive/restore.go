@@ -188,8 +188,9 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// deletes finds the days of a TTL that deletes; one that moves has TO behind it.
-var deletes = regexp.MustCompile(`toIntervalDay\((\d+)\)(\s+TO\s)?`)
+// deletes finds the days of a TTL that deletes; one that moves rows or compresses
+// them anew says so behind it.
+var deletes = regexp.MustCompile(`toIntervalDay\((\d+)\)(\s+(?:TO|RECOMPRESS)\s)?`)
 
 // keeps refuses a day that the table's own TTL drops. With an archive it has none:
 // the keeper deletes, who asks the archive first.
