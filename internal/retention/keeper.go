@@ -42,7 +42,7 @@ type keeperMetrics struct {
 	last        prometheus.Gauge
 }
 
-// Register makes the keeper's metrics.
+// Register makes the keeper's metrics. It comes before Run.
 func (k *Keeper) Register(r prometheus.Registerer) {
 	k.metrics = keeperMetrics{
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
