@@ -227,8 +227,8 @@ func TestClusterAnswersAsOneNode(t *testing.T) {
 		}
 	})
 	t.Run("flows and quality, by every leg", func(t *testing.T) {
-		ids := column(one, "SELECT arrayJoin(arrayDistinct(arrayConcat(call_ids, correlation_ids))) AS id FROM {db}.calls WHERE id != '' ORDER BY length(call_ids) > 1 DESC, cityHash64(id) LIMIT 30")
-		ids = append(ids, column(one, "SELECT DISTINCT call_id FROM {db}.sip WHERE cseq_method NOT IN ('INVITE', 'ACK', 'BYE', 'CANCEL') ORDER BY call_id LIMIT 5")...)
+		ids := column(one, "SELECT arrayJoin(arrayDistinct(arrayConcat(call_ids, correlation_ids))) AS id FROM {db}.calls WHERE id != '' ORDER BY length(call_ids) > 1 DESC, cityHash64(id) LIMIT 16")
+		ids = append(ids, column(one, "SELECT DISTINCT call_id FROM {db}.sip WHERE cseq_method NOT IN ('INVITE', 'ACK', 'BYE', 'CANCEL') ORDER BY call_id LIMIT 4")...)
 		for _, id := range ids {
 			same("flow of "+id, func(l *lake) string {
 				f, err := l.Flow(t.Context(), query.FlowRequest{ID: id, From: capturedFrom, To: capturedTo, Media: true, Events: true})
@@ -247,9 +247,12 @@ func TestClusterAnswersAsOneNode(t *testing.T) {
 	t.Run("figures over time", func(t *testing.T) {
 		made := corpus.Config.Start
 		for _, r := range []query.SeriesRequest{
-			{From: capturedFrom, To: capturedTo}, {From: made, To: made.Add(20 * time.Minute), Step: time.Minute}, {From: made, To: made.Add(20 * time.Minute), Step: time.Minute, GroupBy: []string{"node"}},
+			{From: capturedFrom, To: capturedTo}, {From: made, To: made.Add(20 * time.Minute), Step: time.Minute, GroupBy: []string{"node"}},
 		} {
-			for _, r.Metric = range query.Metrics() {
+			for i, metric := range query.Metrics() {
+				if r.Metric = metric; r.GroupBy != nil && i%5 != 0 {
+					continue
+				}
 				same(fmt.Sprintf("series %+v", r), func(l *lake) string {
 					s, err := l.Series(t.Context(), r)
 					return answer(t, s, err)
@@ -267,7 +270,7 @@ func TestClusterAnswersAsOneNode(t *testing.T) {
 			})
 		}
 	})
-	if asked < 150 {
+	if asked < 90 {
 		t.Errorf("only %d answers had anything in them", asked)
 	}
 }
