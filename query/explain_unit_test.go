@@ -494,3 +494,37 @@ func TestBrokenAndUnanswered(t *testing.T) {
 		t.Errorf("%s: %s", got.Code, got.Text)
 	}
 }
+
+// Who rang, and was not picked up, is registered and there.
+func TestNotPickedUp(t *testing.T) {
+	f := talk(t, nil,
+		said{ms: 0, src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "INVITE sip:bob@x", cseq: "1 INVITE", vias: "z1"},
+		said{ms: 90, src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "180 Ringing", cseq: "1 INVITE", vias: "z1", toTag: "b"},
+		said{ms: 20_090, src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "480 Temporarily Unavailable", cseq: "1 INVITE", vias: "z1", toTag: "b"},
+	)
+	if got := f.Findings[0]; got.Code != "no_answer" || !strings.Contains(got.Text, "nobody picked up; it had rung for 20.0 s") {
+		t.Errorf("%s: %s", got.Code, got.Text)
+	}
+}
+
+// A change of the call that a proxy passed on was refused by who got it.
+func TestRefusedReinviteNamesWhoRefused(t *testing.T) {
+	f := talk(t, nil,
+		said{ms: 0, src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "INVITE sip:bob@x", cseq: "1 INVITE", vias: "z1"},
+		said{ms: 10, src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "200 OK", cseq: "1 INVITE", vias: "z1", toTag: "b"},
+		said{ms: 20, src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "ACK sip:bob@x", cseq: "1 ACK", vias: "z1a", toTag: "b"},
+		said{ms: 1000, src: "10.0.0.1:5060", dst: "10.0.0.2:5060", first: "INVITE sip:bob@x", cseq: "2 INVITE", vias: "z2", toTag: "b"},
+		said{ms: 1001, src: "10.0.0.2:5060", dst: "10.0.0.3:5060", first: "INVITE sip:bob@x", cseq: "2 INVITE", vias: "z3 z2", toTag: "b"},
+		said{ms: 1005, src: "10.0.0.3:5060", dst: "10.0.0.2:5060", first: "488 Not Acceptable Here", cseq: "2 INVITE", vias: "z3 z2", toTag: "b"},
+		said{ms: 1006, src: "10.0.0.2:5060", dst: "10.0.0.1:5060", first: "488 Not Acceptable Here", cseq: "2 INVITE", vias: "z2", toTag: "b"},
+	)
+	for _, got := range f.Findings {
+		if got.Code == "reinvite_failed" {
+			if !strings.Contains(got.Text, "The re-INVITE of 10.0.0.1:5060 was refused by 10.0.0.3:5060 with 488") || len(got.Items) != 3 {
+				t.Errorf("%s %v", got.Text, got.Items)
+			}
+			return
+		}
+	}
+	t.Errorf("no such finding among %+v", f.Findings)
+}

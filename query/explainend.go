@@ -86,8 +86,12 @@ func (a *analysis) failed(t int) []Finding {
 	if tx.Request >= 0 {
 		text += lapse(" after ", a.between(tx.Request, tx.Final))
 	}
+	ring := a.ringing(origin)
+	if it.Status == 480 && ring >= 0 && a.between(ring, tx.Final) >= time.Second {
+		r.code, r.meaning = "no_answer", "nobody picked up" // it was there, and rang
+	}
 	text += ": " + r.meaning
-	if ring := a.ringing(origin); ring >= 0 {
+	if ring >= 0 {
 		text += lapse("; it had rung for ", a.between(ring, tx.Final))
 		items = append(items, ring)
 	}

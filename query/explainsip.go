@@ -123,7 +123,15 @@ func (a *analysis) failedReinvites() []Finding {
 		case status == 491:
 			out = append(out, a.about(t, "glare", SeverityInfo, []int{tx.Request, tx.Final}, "Both sides changed the call at once: %s answered the %s of %s with %s.", a.named(tx.Server), name, a.who(tx.Client), a.label(tx.Final)))
 		case status >= 300 && status != 401 && status != 407:
-			out = append(out, a.about(t, "reinvite_failed", SeverityWarning, []int{tx.Request, tx.Final}, "The %s of %s was refused by %s with %s: %s.", name, a.who(tx.Client), a.named(tx.Server), a.label(tx.Final), refusalOf(status).meaning))
+			// Who refused it, not who passed that on.
+			path := a.deepest(t)
+			for len(path) > 1 && a.status(path[len(path)-1]) < 300 {
+				path = path[:len(path)-1]
+			}
+			origin := path[len(path)-1]
+			final := a.f.Transactions[origin].Final
+			out = append(out, a.about(origin, "reinvite_failed", SeverityWarning, append(a.finals(path), tx.Request), "The %s of %s was refused by %s with %s: %s.", name, a.who(tx.Client),
+				a.named(a.f.Transactions[origin].Server), a.label(final), refusalOf(a.f.Items[final].Status).meaning+a.translated(path)))
 		}
 	}
 	return out
