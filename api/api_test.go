@@ -256,7 +256,7 @@ func TestOddCallIDs(t *testing.T) {
 		"a/b@example.com", "a//b/../c", "per%cent%2F", "with space", "q?x=1&y=2#f", "käse@例え.jp", "plus+sign", "..", ".", "quote\"'`", "<script>", "{callid}", "semi;colon,comma", "back\\slash", "!!:hmx-B7.IBx6-h7pyhAaIM78*",
 	}
 	for _, id := range ids {
-		if err := l.db.Exec(t.Context(), "INSERT INTO "+l.name+".sip (time, call_id, correlation_id, method, cseq, cseq_method, raw) VALUES (now64(6), ?, ?, 'OPTIONS', 1, 'OPTIONS', 'OPTIONS x')", id, id); err != nil {
+		if err := l.db.Exec(t.Context(), "INSERT INTO "+l.name+".sip (time, own_call_id, correlation_id, method, cseq, cseq_method, packed) VALUES (now64(6), ?, ?, 'OPTIONS', 1, 'OPTIONS', 'OPTIONS x')", id, id); err != nil {
 			t.Fatal(err)
 		}
 	}

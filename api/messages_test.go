@@ -49,7 +49,7 @@ func TestMessagesRoute(t *testing.T) {
 // TestLeavingEndsTheQuery: when the client hangs up, ClickHouse stops, too.
 func TestLeavingEndsTheQuery(t *testing.T) {
 	l := open(t)
-	if err := l.db.Exec(t.Context(), "INSERT INTO "+l.name+".sip (time, tenant, method, raw) SELECT now64(6) - 60, 't', 'OPTIONS', repeat(toString(number), 50) FROM numbers(400000)"); err != nil {
+	if err := l.db.Exec(t.Context(), "INSERT INTO "+l.name+".sip (time, tenant, method, packed) SELECT now64(6) - 60, 't', 'OPTIONS', repeat(toString(number), 50) FROM numbers(400000)"); err != nil {
 		t.Fatal(err)
 	}
 	var never []string

@@ -407,7 +407,7 @@ func TestAPoisonedBatchCostsItsBadRowsAlone(t *testing.T) {
 			bad++
 		}
 	}
-	if err := l.db.Exec(t.Context(), "ALTER TABLE sip ADD CONSTRAINT good CHECK call_id != '"+poison+"'"); err != nil {
+	if err := l.db.Exec(t.Context(), "ALTER TABLE sip ADD CONSTRAINT good CHECK correlation_id != '"+poison+"'"); err != nil {
 		t.Fatal(err)
 	}
 	c := l.dial(t, "udp")

@@ -20,7 +20,7 @@ func (w *worker) addSIP(r *record, packets int) {
 	c := &b.Cols
 
 	correlation := w.correlation(p, m)
-	w.origin(&c.Origin, r, correlation, m.CallID, w.transportOf(p, m))
+	w.origin(&c.Origin, r, correlation, w.transportOf(p, m))
 	c.Method.Append(m.Method)
 	c.Status.Append(m.Status)
 	c.Reason.Append(m.Reason)
@@ -42,7 +42,6 @@ func (w *worker) addSIP(r *record, packets int) {
 	c.PAIUser.Append(m.PAI.User)
 	c.AuthUser.Append(m.AuthUser)
 	c.Diversion.Append(m.Diversion.User)
-	c.ViaBranch.Append(m.Via.Branch)
 	c.ViaHost.Append(m.ViaLast.Host)
 	c.ViaPort.Append(m.ViaLast.Port)
 	c.ContentType.Append(m.ContentType)
@@ -54,7 +53,7 @@ func (w *worker) addSIP(r *record, packets int) {
 	w.headers(&c.Headers, m)
 	w.text = m.Errs.Append(w.text[:0])
 	c.ParseError.Append(w.text)
-	c.Raw.Append(p.Payload)
+	w.packer.appendTo(c, p.Payload, correlation, m)
 	commit(w, &w.sipRows, b, packets, r.received)
 
 	w.tally.count(m)
@@ -140,7 +139,8 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 				correlation = call
 			}
 		}
-		w.origin(&c.Origin, r, correlation, call, hep.TransportName(p.Protocol))
+		c.CallID.Append(call)
+		w.origin(&c.Origin, r, correlation, hep.TransportName(p.Protocol))
 		c.Source.AppendString(q.Source.String())
 		c.Report.AppendString(q.Type)
 		c.SSRC.Append(q.SSRC)
@@ -190,7 +190,8 @@ func (w *worker) addEventRow(r *record, typeName string, body []byte, stage, rea
 	p := &w.packet
 	b := open(w, &w.eventRows, r.us)
 	c := &b.Cols
-	w.origin(&c.Origin, r, p.CorrelationID, w.callID(), hep.TransportName(p.Protocol))
+	c.CallID.Append(w.callID())
+	w.origin(&c.Origin, r, p.CorrelationID, hep.TransportName(p.Protocol))
 	c.Type.Append(p.Type)
 	c.TypeName.AppendString(typeName)
 	c.Stage.AppendString(stage)
@@ -201,14 +202,13 @@ func (w *worker) addEventRow(r *record, typeName string, body []byte, stage, rea
 }
 
 // origin fills the columns that every table has.
-func (w *worker) origin(c *batch.Origin, r *record, correlation, call []byte, transport string) {
+func (w *worker) origin(c *batch.Origin, r *record, correlation []byte, transport string) {
 	p := &w.packet
 	c.Time.Append(r.us)
 	c.Tenant.AppendString(w.p.cfg.Tenant)
 	c.Node.Append(p.NodeName)
 	c.CaptureID.Append(p.CaptureID)
 	c.CorrelationID.Append(correlation)
-	c.CallID.Append(call)
 	c.SrcIP.Append(as16(p.Src))
 	c.SrcPort.Append(p.SrcPort)
 	c.DstIP.Append(as16(p.Dst))

@@ -28,6 +28,7 @@ type worker struct {
 	media   media.Decoder
 	limit   admit.Limiter
 	text    []byte // scratch
+	packer  packer
 	tally   tally
 	agents  agents
 

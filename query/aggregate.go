@@ -67,7 +67,7 @@ func (s *Store) compute(ctx context.Context, c *cost, components []*component, p
 	tenant := "tenant IN " + p.Add("Array(String)", setOf(tenants))
 	list := p.Add("Array(String)", ids)
 	q := schema.CallsQuery{
-		SIP: "(SELECT * FROM " + s.table("sip") + " WHERE " + merge(messages).condition(p) + " AND " + tenant + " AND correlation_id IN " + list + ")",
+		SIP: "(SELECT " + schema.SIP.Star() + " FROM " + s.table("sip") + " WHERE " + merge(messages).condition(p) + " AND " + tenant + " AND correlation_id IN " + list + ")",
 		Media: "(SELECT * FROM " + s.table("media") + " WHERE " + merge(reports).condition(p) +
 			" AND " + tenant + " AND (correlation_id IN " + list + " OR call_id IN " + list + "))",
 		Key:     "transform(concat(tenant, '\\n', call_id), " + p.Add("Array(String)", legs) + ", " + p.Add("Array(String)", keys) + ", '')",

@@ -64,7 +64,7 @@ func bulkTables() []bulkTable {
 	tables := []bulkTable{
 		{"calls", schema.Calls.Columns, "start", "toStartOfHour(start), tenant, correlation_id", filter.Calls},
 		{"registrations", schema.Registrations.Columns, "start", "toStartOfHour(start), tenant, call_id, start", filter.Registrations},
-		{"sip", schema.SIP.Columns, "time", byCall, filter.Messages},
+		{"sip", schema.SIP.Readable(), "time", byCall, filter.Messages},
 		{"media", schema.Media.Columns, "time", byCall, filter.Reports},
 		{"events", schema.Events.Columns, "time", byCall, filter.Events},
 	}

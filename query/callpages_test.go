@@ -18,7 +18,7 @@ func TestPagesOfCallsSurviveInserts(t *testing.T) {
 	end := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	insert := func(prefix string, n int) {
 		t.Helper()
-		l.exec(t, fmt.Sprintf(`INSERT INTO sip (time, tenant, correlation_id, call_id, method, status, cseq, cseq_method, from_tag, from_user, via_branch)
+		l.exec(t, fmt.Sprintf(`INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, status, cseq, cseq_method, from_tag, from_user, own_branch)
 			SELECT toDateTime64('2026-11-21 11:59:00', 6, 'UTC') - toIntervalMicrosecond(intDiv(n, 7) * 1300000) + toIntervalSecond(20 * part),
 				't', concat('%s', toString(n)), concat('%s', toString(n)), if(part = 0, 'INVITE', ''), if(part = 0, 0, 486), 1, 'INVITE', 'x', 'alice', 'b'
 			FROM (SELECT number AS n, arrayJoin([0, 1]) AS part FROM numbers(%d))`, prefix, prefix, n))
@@ -49,7 +49,7 @@ func TestPagesOfCallsSurviveInserts(t *testing.T) {
 				}
 				r.Cursor, r.To = res.Next, r.To.Add(time.Hour) // the first page's window holds
 				if pages == 2 {
-					l.exec(t, fmt.Sprintf("INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq, cseq_method, from_tag) VALUES ('2026-11-21 %s', 't', 'late-%d', 'late-%d', 'INVITE', 1, 'INVITE', 'x')",
+					l.exec(t, fmt.Sprintf("INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq, cseq_method, from_tag) VALUES ('2026-11-21 %s', 't', 'late-%d', 'late-%d', 'INVITE', 1, 'INVITE', 'x')",
 						map[bool]string{false: "11:59:59", true: "11:00:01"}[oldest], len(want), len(want)))
 					l.Assemble(t)
 				}

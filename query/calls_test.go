@@ -244,7 +244,7 @@ func TestViewSaysTheSame(t *testing.T) {
 func TestSearchOrder(t *testing.T) {
 	l := open(t)
 	end := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, status, cseq, cseq_method, from_tag, from_user, via_branch)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, status, cseq, cseq_method, from_tag, from_user, own_branch)
 		SELECT toDateTime64('2026-11-21 12:00:00', 6, 'UTC') - toIntervalSecond(3 * n + 60) + toIntervalSecond(60 * part),
 			if(n % 2 = 0, 'even', 'odd'), concat('call-', toString(n)), concat('call-', toString(n)),
 			if(part = 0, 'INVITE', ''), if(part = 0, 0, 486), 1, 'INVITE', 'x', if(n % 7 = 0, 'bob', 'alice'), 'b'
@@ -312,7 +312,7 @@ func TestSearchOrder(t *testing.T) {
 // does not: leg C names leg B, which names leg A.
 func TestLegsThroughAThird(t *testing.T) {
 	l := open(t)
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq, cseq_method) VALUES
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq, cseq_method) VALUES
 		('2026-11-21 00:00:00', 't', 'a', 'a', 'INVITE', 1, 'INVITE'),
 		('2026-11-21 00:00:01', 't', 'a', 'b', 'INVITE', 1, 'INVITE'),
 		('2026-11-21 00:00:02', 't', 'b', 'c', 'INVITE', 1, 'INVITE'),
@@ -339,7 +339,7 @@ func TestLegsThroughAThird(t *testing.T) {
 // message that opened it, by one in between, or by the last one of the other leg.
 func TestLongCalls(t *testing.T) {
 	l := open(t)
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, status, cseq, cseq_method, from_tag, to_tag, via_branch) VALUES
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, status, cseq, cseq_method, from_tag, to_tag, own_branch) VALUES
 		('2026-11-20 20:00:00', 't', 'a', 'a', 'INVITE', 0,   1, 'INVITE', 'f', '',  'b1'),
 		('2026-11-20 20:00:01', 't', 'a', 'b', 'INVITE', 0,   1, 'INVITE', 'g', '',  'c1'),
 		('2026-11-20 20:00:02', 't', 'b', 'b', '',       200, 1, 'INVITE', 'g', 'u', 'c1'),

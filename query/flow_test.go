@@ -150,7 +150,7 @@ func TestFlowsAreWhole(t *testing.T) {
 // and nothing else moved.
 func TestFlowOrder(t *testing.T) {
 	l := open(t)
-	l.exec(t, `INSERT INTO sip (time, tenant, capture_id, correlation_id, call_id, src_ip, dst_ip, src_port, dst_port, method, status, reason, cseq, cseq_method, via_branch, to_tag) VALUES
+	l.exec(t, `INSERT INTO sip (time, tenant, capture_id, correlation_id, own_call_id, src_ip, dst_ip, src_port, dst_port, method, status, reason, cseq, cseq_method, own_branch, to_tag) VALUES
 		('2026-11-21 00:00:00.000', 't', 1, 'c', 'c', '::ffff:10.0.0.1', '::ffff:10.0.0.2', 1, 2, 'INVITE', 0, '', 1, 'INVITE', 'b1', ''),
 		('2026-11-21 00:00:00.001', 't', 1, 'c', 'c', '::ffff:10.0.0.3', '::ffff:10.0.0.2', 3, 2, '', 100, 'Trying', 1, 'INVITE', 'b2', ''),
 		('2026-11-21 00:00:00.003', 't', 1, 'c', 'c', '::ffff:10.0.0.2', '::ffff:10.0.0.3', 2, 3, 'INVITE', 0, '', 1, 'INVITE', 'b2', ''),
@@ -234,7 +234,7 @@ func TestFlowBounds(t *testing.T) {
 		t.Errorf("%d items of %d, truncated %q", len(f.Items), f.Call.Messages, f.Truncated)
 	}
 	// An agent that gives every call the same correlation id.
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq, cseq_method)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq, cseq_method)
 		SELECT toDateTime64('2026-11-21 00:00:00', 6) + number, 't', 'same', toString(number), 'OPTIONS', 1, 'OPTIONS' FROM numbers(2000)`)
 	f = l.flow(t, query.FlowRequest{ID: "7"})
 	if !strings.HasPrefix(f.Truncated, "legs") {

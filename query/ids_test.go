@@ -30,7 +30,7 @@ func TestHashesOfIDs(t *testing.T) {
 // it does not know of yet.
 func TestMessagesThatIDsLack(t *testing.T) {
 	l := open(t)
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq_method, from_user, raw)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq_method, from_user, packed)
 		SELECT now64(6) - 1, 't', 'x', 'late', 'OPTIONS', 'OPTIONS', 'a', 'OPTIONS'
 		UNION ALL SELECT now64(6) - 2, 't', 'y', 'y', 'OPTIONS', 'OPTIONS', 'a', 'OPTIONS'`)
 	l.exec(t, "TRUNCATE TABLE ids")

@@ -115,7 +115,7 @@ func TestEverySearchFieldFindsMessages(t *testing.T) {
 		}
 	}
 	// What no capture has.
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, pai_user, diversion, contact_host, raw) VALUES
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, pai_user, diversion, contact_host, packed) VALUES
 		('2026-11-21 00:00:00', 't', 'own', 'own', 'INVITE', '+4930123', '4930999', '[2001:db8::7]', 'INVITE sip:x SIP/2.0\r\nDiversion: <sip:4930999@a>\r\nSubject: one\r\n two \r\n\r\nX-Body: 1\r\n')`)
 	for _, f := range []string{
 		"pai = +4930123", "pid_user like \"+4930%\"", "diversion = 4930999", "header.diversion ~ 4930999", "contact_ip in 2001:db8::/32",
@@ -171,7 +171,7 @@ func TestPagesSurviveInserts(t *testing.T) {
 	insert := func(from, n int, callID string) {
 		t.Helper()
 		// Ten messages each share a microsecond, and every fifth is there twice, alike.
-		l.exec(t, fmt.Sprintf(`INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq)
+		l.exec(t, fmt.Sprintf(`INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq)
 			SELECT toDateTime64('2026-11-21 00:00:00', 6, 'UTC') + toIntervalMicrosecond(intDiv(number, 10) * 700000), 't', '%s', '%s', 'OPTIONS', number - number %% 5 * (number %% 5 = 1)
 			FROM numbers(%d, %d)`, callID, callID, from, n))
 	}
@@ -198,7 +198,7 @@ func TestPagesSurviveInserts(t *testing.T) {
 			r.Cursor, r.To = res.Next, r.To.Add(time.Hour) // the first page's window holds
 			if pages == 20 {
 				insert(0, 500, "b") // others
-				l.exec(t, fmt.Sprintf("INSERT INTO sip (time, tenant, call_id, method) VALUES ('2026-11-21 00:30:00', 't', 'a%t', 'OPTIONS')", oldest))
+				l.exec(t, fmt.Sprintf("INSERT INTO sip (time, tenant, own_call_id, method) VALUES ('2026-11-21 00:30:00', 't', 'a%t', 'OPTIONS')", oldest))
 			}
 		}
 		if len(got) != 500 {
@@ -282,7 +282,7 @@ func TestMessagesRefuse(t *testing.T) {
 // TestMessagesAreBounded runs out of time and memory, and is cancelled.
 func TestMessagesAreBounded(t *testing.T) {
 	l := open(t)
-	l.exec(t, "INSERT INTO sip (time, tenant, method, call_id, raw) SELECT toDateTime64('2026-11-21 12:00:00', 6, 'UTC') - toIntervalMicrosecond(number * 1000), 't', 'OPTIONS', toString(number), repeat(toString(number), 50) FROM numbers(400000)")
+	l.exec(t, "INSERT INTO sip (time, tenant, method, own_call_id, packed) SELECT toDateTime64('2026-11-21 12:00:00', 6, 'UTC') - toIntervalMicrosecond(number * 1000), 't', 'OPTIONS', toString(number), repeat(toString(number), 50) FROM numbers(400000)")
 	address := chtest.URL(t)
 	from, to := capturedFrom, time.Date(2026, 11, 21, 12, 0, 1, 0, time.UTC)
 	small := l.store(t, address, query.Options{MaxMemory: 100})

@@ -86,7 +86,7 @@ func (l *lake) explain(t *testing.T, where string, args []any) plan {
 func TestPlansUseTheIndexes(t *testing.T) {
 	l := open(t)
 	// 30 days of 20,000 messages, all of them different calls.
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, from_user, to_user, ruri_user, src_ip, dst_ip)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, from_user, to_user, ruri_user, src_ip, dst_ip)
 		SELECT toDateTime64('2026-10-23 00:00:00', 6, 'UTC') + number * 4.32, 't', concat('x-', toString(cityHash64(number))), concat('c-', toString(cityHash64(number))), 'INVITE',
 			toString(cityHash64(number, 1)), toString(cityHash64(number, 2)), toString(cityHash64(number, 3)), toIPv6(concat('2001:db8::', lower(hex(number % 60000)))), toIPv6(concat('2001:db8:1::', lower(hex(number % 60000)))) FROM numbers(600000)
 		SETTINGS max_partitions_per_insert_block = 100`)

@@ -50,7 +50,7 @@ func TestQualityOfARealCall(t *testing.T) {
 // and a report of the other leg.
 func TestQualityFigures(t *testing.T) {
 	l := open(t)
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, cseq, cseq_method) VALUES
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, cseq, cseq_method) VALUES
 		('2026-11-21 00:00:00', 't', 'a', 'a', 'INVITE', 1, 'INVITE'), ('2026-11-21 00:00:00', 't', 'a', 'b', 'INVITE', 1, 'INVITE')`)
 	l.exec(t, `INSERT INTO media (time, tenant, correlation_id, call_id, source, report, src_ip, src_port, ssrc, reporter, packets, lost, fraction_lost, jitter_ms, rtt_ms, mos, r_factor) VALUES
 		('2026-11-21 00:00:05', 't', 'a', 'a', 'rtcp', 'sr', '::ffff:10.0.0.1', 1, 1, 2, 100, 3, 0.03, 10, 40, 4.0, 80),

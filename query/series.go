@@ -281,7 +281,11 @@ func (q *seriesQuery) source(s *Store) string {
 	table := s.table(q.metric.table)
 	from, to := time.Unix(floor(q.window.from.Add(time.Minute-1).Unix(), 60), 0).UTC(), time.Unix(floor(q.window.to.Unix(), 60), 0).UTC()
 	if !q.rolled || !from.Before(to) {
-		return "(SELECT *, 1 AS n" + q.metric.more + " FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
+		star := "*"
+		if q.metric.table == schema.SIP.Name {
+			star = schema.SIP.Star() // a filter or a group may be of a computed column
+		}
+		return "(SELECT " + star + ", 1 AS n" + q.metric.more + " FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
 	}
 	const columns = "toString(tenant) AS tenant, toString(node) AS node, toString(cseq_method) AS cseq_method, status, "
 	stamp := func(t time.Time) string {

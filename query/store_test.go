@@ -68,7 +68,7 @@ func TestEveryUserAndProtocol(t *testing.T) {
 func TestAwkwardValues(t *testing.T) {
 	l := open(t)
 	values := []string{"plain", "it's", `a"b`, `back\slash`, `\'`, `\N`, "tab\there", "line\nbreak", "cr\rx", "nul\x00x", "'; DROP TABLE sip; --", "{p0:String}", "?@$1", "%_", "Zoë ☎", "\xff\xfe", " ", "NULL", "[1,2]", "a,b", "&x=y#z%41+"}
-	batch, err := l.db.PrepareBatch(t.Context(), "INSERT INTO sip (time, tenant, correlation_id, call_id, method, user_agent, headers)")
+	batch, err := l.db.PrepareBatch(t.Context(), "INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, user_agent, headers)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestErrorsTellApart(t *testing.T) {
 	if _, err := bare.Calls(t.Context(), query.CallsRequest{}); !errors.Is(err, query.ErrUnavailable) {
 		t.Errorf("no tables: %v", err)
 	}
-	l.exec(t, "INSERT INTO sip (time, tenant, method, raw) SELECT '2026-11-21 00:00:00', 't', 'OPTIONS', repeat(toString(number), 50) FROM numbers(400000)")
+	l.exec(t, "INSERT INTO sip (time, tenant, method, packed) SELECT '2026-11-21 00:00:00', 't', 'OPTIONS', repeat(toString(number), 50) FROM numbers(400000)")
 	// A memory limit: see TestMessagesAreBounded.
 	quick := l.store(t, address, query.Options{MaxTime: time.Second})
 	var never []string // some hundred ways to find nothing in a gigabyte
@@ -176,7 +176,7 @@ func TestErrorsTellApart(t *testing.T) {
 func TestLookUpsUseTheIndexes(t *testing.T) {
 	l := open(t)
 	// 20 days of 50,000 messages, all of them different calls.
-	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, call_id, method, from_user, to_user, src_ip)
+	l.exec(t, `INSERT INTO sip (time, tenant, correlation_id, own_call_id, method, from_user, to_user, src_ip)
 		SELECT toDateTime64('2026-11-01 00:00:00', 6, 'UTC') + number * 1.728, 't', concat('x-', toString(cityHash64(number))), concat('c-', toString(cityHash64(number))), 'INVITE',
 			toString(cityHash64(number, 1)), toString(cityHash64(number, 2)), toIPv6(concat('2001:db8::', lower(hex(number % 60000)))) FROM numbers(1000000)
 		SETTINGS max_partitions_per_insert_block = 100`)

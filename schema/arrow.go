@@ -55,8 +55,9 @@ func mapOf(value arrow.DataType) arrow.DataType {
 
 // ArrowSchema is the schema of the record batches that ingest sends into the table.
 func (t *Table) ArrowSchema() *arrow.Schema {
-	fields := make([]arrow.Field, len(t.Columns))
-	for i, c := range t.Columns {
+	stored := t.Stored()
+	fields := make([]arrow.Field, len(stored))
+	for i, c := range stored {
 		fields[i] = arrow.Field{Name: c.Name, Type: c.Kind.ArrowType()}
 	}
 	return arrow.NewSchema(fields, nil)

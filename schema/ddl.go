@@ -56,7 +56,22 @@ func (c Column) CodecSQL() string {
 
 // Definition is the column's clause in CREATE TABLE and ALTER TABLE ADD COLUMN.
 func (c Column) Definition() string {
-	return fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.SQLType(), Quote(c.Doc), c.CodecSQL())
+	if c.Alias != "" {
+		return fmt.Sprintf("`%s` %s ALIAS %s COMMENT %s", c.Name, c.SQLType(), c.Alias, Quote(c.Doc))
+	}
+	def := fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.SQLType(), Quote(c.Doc), c.CodecSQL())
+	if c.BlockBytes > 0 {
+		def += " SETTINGS (" + c.BlockSettings() + ")"
+	}
+	return def
+}
+
+// BlockSettings are the column's own settings, "" for none.
+func (c Column) BlockSettings() string {
+	if c.BlockBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("max_compress_block_size = %d, min_compress_block_size = %d", c.BlockBytes, c.BlockBytes/2)
 }
 
 // IndexName is the name of the column's data-skipping index.
@@ -67,7 +82,16 @@ func (c Column) IndexDefinition() string {
 	if c.Index == "" {
 		return ""
 	}
-	return fmt.Sprintf("INDEX %s `%s` TYPE %s GRANULARITY 1", c.IndexName(), c.Name, c.Index)
+	return fmt.Sprintf("INDEX %s %s TYPE %s GRANULARITY 1", c.IndexName(), c.IndexExpr(), c.Index)
+}
+
+// IndexExpr is what the column's data-skipping index is over. ClickHouse uses
+// the index of a computed column only if it is declared over its expression.
+func (c Column) IndexExpr() string {
+	if c.Alias != "" {
+		return c.Alias
+	}
+	return "`" + c.Name + "`"
 }
 
 // TTL is the table's TTL expression for rows kept that many days.
@@ -104,11 +128,22 @@ var tableSettings = []Setting{
 	{"non_replicated_deduplication_window", "10000"},
 }
 
+// recompressSettings are those of a table with a Recompression: what codec
+// Default is before it, and how soon after one merge for its sake alone a
+// partition may have the next. The more wait for it, the fewer are the merges.
+var recompressSettings = []Setting{
+	{"default_compression_codec", "'ZSTD(1)'"},
+	{"merge_with_recompression_ttl_timeout", "3600"},
+}
+
 // Settings are the table's MergeTree settings, in order.
 func (t *Table) Settings() []Setting {
 	settings := slices.Clone(tableSettings)
 	if t.Granularity > 0 {
 		settings[0].Value = strconv.Itoa(t.Granularity)
+	}
+	if t.Recompress.Codec != "" {
+		settings = append(settings, recompressSettings...)
 	}
 	return settings
 }

@@ -13,7 +13,11 @@ func Markdown() string {
 	for _, t := range slices.Concat(Tables(), Derived()) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s %s Partitions: `%s`; order: `%s`.\n\n| column | type | |\n|---|---|---|\n", t.Name, t.Doc, t.keptDoc(), t.PartitionBy, t.OrderBy)
 		for _, c := range t.Columns {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.SQLType(), c.Doc)
+			doc := c.Doc
+			if c.Alias != "" {
+				doc += " Computed when it is read: `SELECT *` leaves it out, and nothing is inserted into it."
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.SQLType(), doc)
 		}
 	}
 	for _, v := range Views() {

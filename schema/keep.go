@@ -123,6 +123,9 @@ func (t *Table) TTLSQL(o Options) string {
 	if days > 0 && !(o.KeeperDeletes && (kept || t == &IDs)) {
 		clauses = append(clauses, t.TTL(days))
 	}
+	if r := t.Recompress; r.Codec != "" {
+		clauses = append(clauses, fmt.Sprintf("toDateTime(time) + toIntervalSecond(%d) RECOMPRESS CODEC(%s)", r.Seconds, r.Codec))
+	}
 	return strings.Join(clauses, ", ")
 }
 

@@ -161,7 +161,7 @@ func (f *Feed) BackfillSQL(o Options, day string, before time.Time) string {
 	}
 	names := f.columns
 	return "INSERT INTO " + o.table(f.To) + " (" + names + ")\n" + strings.Replace(f.query(o), "FROM "+o.table(f.From), "FROM "+source+")", 1) +
-		"\nSETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 0, " + DistributedSettings
+		"\nSETTINGS asterisk_include_alias_columns = 1, max_partitions_per_insert_block = 0, optimize_on_insert = 0, " + DistributedSettings
 }
 
 // CreateSQL is the statement that creates the feed.

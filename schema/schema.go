@@ -6,6 +6,8 @@
 // has the figures.
 package schema
 
+import "slices"
+
 // Kind is a column's type. It fixes both the Arrow type that ingest sends and
 // the ClickHouse type that stores it.
 type Kind uint8
@@ -50,6 +52,18 @@ type Column struct {
 	// Type overrides the kind's ClickHouse type, for the columns of derived tables
 	// that no kind has: aggregates, tuples. Ingest sends no such column.
 	Type string
+	// Alias is the SQL expression that computes the column when it is read; "" for
+	// a stored column. Nothing is sent for it, nothing can be inserted into it.
+	Alias string
+	// Was is the column's earlier name: migrate renames a stored column of that
+	// name.
+	Was string
+	// Internal marks a stored column that others are computed from and that says
+	// little alone: it is no field of filters.
+	Internal bool
+	// BlockBytes is how much of the column is compressed together, 0 for
+	// ClickHouse's own choice. More is smaller, and dearer to read one row of.
+	BlockBytes int
 }
 
 // SQLType is the ClickHouse type of the column.
@@ -81,10 +95,22 @@ type Table struct {
 	TTLLike string
 	// Granularity is the number of rows of a granule; 2048 when 0.
 	Granularity int
+	// Recompress is how columns of codec Default are compressed in the end.
+	Recompress Recompression
 	// ShardBy is the expression, a number, by which a cluster's shards share the
 	// rows; see ShardKey when empty. Where the engine puts rows of one sorting key
 	// together it must follow from that key.
 	ShardBy string
+}
+
+// Recompression is what becomes of a table's columns of codec Default, which are
+// inserted with a fast codec: a merge of rows that have all reached an age gives
+// them a better one. Most rows are merged more than once while they are young.
+type Recompression struct {
+	// Codec is the better one, "" for none.
+	Codec string
+	// Seconds is the age by the column time.
+	Seconds int
 }
 
 // Column returns the named column.
@@ -97,6 +123,34 @@ func (t *Table) Column(name string) (Column, bool) {
 	return Column{}, false
 }
 
+// Stored lists the columns that are stored and sent, in order.
+func (t *Table) Stored() []Column {
+	out := make([]Column, 0, len(t.Columns))
+	for _, c := range t.Columns {
+		if c.Alias == "" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Readable lists the columns that say something to a reader: all but Internal ones.
+func (t *Table) Readable() []Column {
+	return slices.DeleteFunc(slices.Clone(t.Columns), func(c Column) bool { return c.Internal })
+}
+
+// Star is the list of all columns for a SELECT: * alone leaves out those that are
+// computed.
+func (t *Table) Star() string {
+	star := "*"
+	for _, c := range t.Columns {
+		if c.Alias != "" {
+			star += ", " + c.Name
+		}
+	}
+	return star
+}
+
 // Database is the database that holds every table.
 const Database = "heplake"
 
@@ -106,19 +160,39 @@ func Tables() []*Table { return []*Table{&SIP, &Media, &Events} }
 
 // origin is what every record has: when, whose, who reported it, which call.
 func origin(rest ...Column) []Column {
-	return append([]Column{
+	return originWith([]Column{
+		{Name: "call_id", Kind: Text, Index: "bloom_filter(0.01)", Doc: "SIP Call-ID of the call that the record belongs to, as far as known."},
+	}, rest)
+}
+
+func originWith(callID, rest []Column) []Column {
+	return slices.Concat([]Column{
 		{Name: "time", Kind: Time, Doc: "When the capture agent saw it (HEP chunks 0x09, 0x0a); the time of receipt where the agent gave none or an absurd one."},
 		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
 		{Name: "node", Kind: Enum, Doc: "Name of the capture agent (HEP chunk 0x13), empty when it gives none."},
 		{Name: "capture_id", Kind: Uint32, Doc: "Id of the capture agent (HEP chunk 0x0c)."},
 		{Name: "correlation_id", Kind: Text, Index: "bloom_filter(0.01)", Doc: "What ties the legs of a call together: HEP chunk 0x11, else the first configured header, else the Call-ID."},
-		{Name: "call_id", Kind: Text, Index: "bloom_filter(0.01)", Doc: "SIP Call-ID; on other records the id of the call they belong to, as far as known."},
+	}, callID, []Column{
 		{Name: "src_ip", Kind: Addr, Index: "bloom_filter(0.01)", Doc: "Sender of the captured packet."},
 		{Name: "src_port", Kind: Uint16, Doc: "Port of the sender."},
 		{Name: "dst_ip", Kind: Addr, Index: "bloom_filter(0.01)", Doc: "Receiver of the captured packet."},
 		{Name: "dst_port", Kind: Uint16, Doc: "Port of the receiver."},
 		{Name: "transport", Kind: Enum, Doc: "Transport of the captured packet: udp, tcp, tls, ws, wss, sctp."},
-	}, rest...)
+	}, rest)
+}
+
+// compressed gives the columns that declare no codec that one.
+func compressed(codec string, columns []Column) []Column {
+	for i := range columns {
+		switch c := &columns[i]; {
+		case c.Codec != "" || c.Alias != "":
+		case c.Kind == Time:
+			c.Codec = "Delta(8), " + codec
+		default:
+			c.Codec = codec
+		}
+	}
+	return columns
 }
 
 // hepColumn keeps the chunks of the packet that have no column of their own.
@@ -128,44 +202,49 @@ var hepColumn = Column{Name: "hep", Kind: Map, Doc: "HEP chunks without a column
 var SIP = Table{
 	Name: "sip",
 	Doc:  "One row per SIP message.",
-	Columns: origin(
-		Column{Name: "method", Kind: Enum, Index: "set(64)", Doc: "Method of a request; empty on a response."},
-		Column{Name: "status", Kind: Uint16, Index: "set(128)", Doc: "Status code of a response; 0 on a request."},
-		Column{Name: "reason", Kind: Enum, Doc: "Reason phrase of a response."},
-		Column{Name: "cseq", Kind: Uint32, Doc: "Number of the CSeq header."},
-		Column{Name: "cseq_method", Kind: Enum, Doc: "Method of the CSeq header."},
-		Column{Name: "from_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the From URI, as sent."},
-		Column{Name: "from_domain", Kind: Enum, Doc: "Host of the From URI."},
-		Column{Name: "from_tag", Kind: Text, Doc: "Tag of the From header."},
-		Column{Name: "to_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the To URI, as sent."},
-		Column{Name: "to_domain", Kind: Enum, Doc: "Host of the To URI."},
-		Column{Name: "to_tag", Kind: Text, Doc: "Tag of the To header."},
-		Column{Name: "ruri_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the Request-URI; empty on a response."},
-		Column{Name: "ruri_domain", Kind: Enum, Doc: "Host of the Request-URI."},
-		Column{Name: "user_agent", Kind: Enum, Doc: "User-Agent header."},
-		Column{Name: "server", Kind: Enum, Doc: "Server header."},
-		Column{Name: "contact_user", Kind: Text, Doc: "User part of the first Contact."},
-		Column{Name: "contact_host", Kind: Enum, Doc: "Host of the first Contact."},
-		Column{Name: "contact_port", Kind: Uint16, Doc: "Port of the first Contact, 0 when it names none."},
-		Column{Name: "pai_user", Kind: Text, Doc: "User part of P-Asserted-Identity (RFC 3325)."},
-		Column{Name: "auth_user", Kind: Text, Doc: "User name of Authorization or Proxy-Authorization."},
-		Column{Name: "diversion", Kind: Enum, Doc: "User part of Diversion (RFC 5806), else of the last History-Info (RFC 7044)."},
-		Column{Name: "via_branch", Kind: Text, Doc: "Branch of the topmost Via."},
-		Column{Name: "via_host", Kind: Enum, Doc: "Host of the bottom-most Via: who began the request."},
-		Column{Name: "via_port", Kind: Uint16, Doc: "Port of the bottom-most Via, 0 when it names none."},
-		Column{Name: "content_type", Kind: Enum, Doc: "Content-Type header."},
-		Column{Name: "expires", Kind: Uint32, Doc: "Expires header, else the first Contact's expires parameter, in seconds; 0 when neither is there."},
-		Column{Name: "q850", Kind: Uint16, Doc: "Cause of the Reason header with protocol Q.850 (RFC 3326), else of an ISUP body; 0 when none."},
-		Column{Name: "reason_header", Kind: Enum, Doc: "Reason header, whole (RFC 3326)."},
-		Column{Name: "sdp", Kind: Text, Doc: "One-line summary of the SDP body: media, address:port, codecs, direction; empty without SDP."},
-		Column{Name: "headers", Kind: Map, Doc: "Headers kept by configuration, by the name configured."},
-		Column{Name: "parse_error", Kind: Enum, Doc: "What is wrong with the message, as words joined by commas; empty when nothing is."},
+	Columns: compressed("Default", originWith(packedCallID, []Column{
+		{Name: "method", Kind: Enum, Index: "set(64)", Doc: "Method of a request; empty on a response."},
+		{Name: "status", Kind: Uint16, Index: "set(128)", Doc: "Status code of a response; 0 on a request."},
+		{Name: "reason", Kind: Enum, Doc: "Reason phrase of a response."},
+		{Name: "cseq", Kind: Uint32, Doc: "Number of the CSeq header."},
+		{Name: "cseq_method", Kind: Enum, Doc: "Method of the CSeq header."},
+		{Name: "from_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the From URI, as sent."},
+		{Name: "from_domain", Kind: Enum, Doc: "Host of the From URI."},
+		{Name: "from_tag", Kind: Text, Doc: "Tag of the From header."},
+		{Name: "to_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the To URI, as sent."},
+		{Name: "to_domain", Kind: Enum, Doc: "Host of the To URI."},
+		{Name: "to_tag", Kind: Text, Doc: "Tag of the To header."},
+		{Name: "ruri_user", Kind: Text, Index: "bloom_filter(0.01)", Doc: "User part of the Request-URI; empty on a response."},
+		{Name: "ruri_domain", Kind: Enum, Doc: "Host of the Request-URI."},
+		{Name: "user_agent", Kind: Enum, Doc: "User-Agent header."},
+		{Name: "server", Kind: Enum, Doc: "Server header."},
+		{Name: "contact_user", Kind: Text, Doc: "User part of the first Contact."},
+		{Name: "contact_host", Kind: Enum, Doc: "Host of the first Contact."},
+		{Name: "contact_port", Kind: Uint16, Doc: "Port of the first Contact, 0 when it names none."},
+		{Name: "pai_user", Kind: Text, Doc: "User part of P-Asserted-Identity (RFC 3325)."},
+		{Name: "auth_user", Kind: Text, Doc: "User name of Authorization or Proxy-Authorization."},
+		{Name: "diversion", Kind: Enum, Doc: "User part of Diversion (RFC 5806), else of the last History-Info (RFC 7044)."},
+		{Name: "branch_at", Kind: Uint32, Internal: true, Doc: "What via_branch is made of: where the branch begins in packed, in bytes from 1; 0 when it is not there in one piece."},
+		{Name: "branch_len", Kind: Uint16, Internal: true, Doc: "What via_branch is made of: the branch's length in packed, in bytes."},
+		{Name: "own_branch", Kind: Text, Was: "via_branch", Internal: true, Doc: "What via_branch is made of: the branch itself where branch_at is 0."},
+		{Name: "via_host", Kind: Enum, Doc: "Host of the bottom-most Via: who began the request."},
+		{Name: "via_port", Kind: Uint16, Doc: "Port of the bottom-most Via, 0 when it names none."},
+		{Name: "content_type", Kind: Enum, Doc: "Content-Type header."},
+		{Name: "expires", Kind: Uint32, Doc: "Expires header, else the first Contact's expires parameter, in seconds; 0 when neither is there."},
+		{Name: "q850", Kind: Uint16, Doc: "Cause of the Reason header with protocol Q.850 (RFC 3326), else of an ISUP body; 0 when none."},
+		{Name: "reason_header", Kind: Enum, Doc: "Reason header, whole (RFC 3326)."},
+		{Name: "sdp", Kind: Text, Doc: "One-line summary of the SDP body: media, address:port, codecs, direction; empty without SDP."},
+		{Name: "headers", Kind: Map, Doc: "Headers kept by configuration, by the name configured."},
+		{Name: "parse_error", Kind: Enum, Doc: "What is wrong with the message, as words joined by commas; empty when nothing is."},
 		hepColumn,
-		Column{Name: "raw", Kind: Text, Codec: "ZSTD(3)", Doc: "The message, byte for byte."},
-	),
+		{Name: "packed", Kind: Text, Was: "raw", Internal: true, Codec: "Default", BlockBytes: 4 << 20, Doc: "What raw is made of: the message as it is where packing is 0; where it is 1, with marks in place of what other columns hold."},
+		{Name: "raw", Kind: Text, Alias: rawAlias(), Doc: "The message, byte for byte."},
+		{Name: "via_branch", Kind: Text, Alias: branchAlias, Doc: "Branch of the topmost Via."},
+	})),
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
 	TTLDays:     90,
+	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 60},
 }
 
 // Media has one row per report block or quality report.

@@ -10,7 +10,7 @@ import (
 // Version counts the released declarations of the schema. Raise it with the
 // first change of the declaration after a release: a binary refuses to work on
 // tables that a higher version has migrated.
-const Version = 2
+const Version = 3
 
 // Hash tells declarations apart, those of one Version included: it is the hash
 // of everything that the declaration makes, with default options.

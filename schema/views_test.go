@@ -58,8 +58,8 @@ var base = time.Date(2026, 11, 20, 23, 59, 59, 0, time.UTC)
 // last number of 10.0.0.x.
 func insert(t *testing.T, db driver.Conn, start time.Time, correlation, callID, script string) {
 	t.Helper()
-	batch, err := db.PrepareBatch(t.Context(), `INSERT INTO sip (time, tenant, node, correlation_id, call_id, src_ip, src_port, dst_ip, dst_port,
-		method, status, reason, cseq, cseq_method, via_branch, to_tag, from_tag, from_user, to_user, ruri_user)`)
+	batch, err := db.PrepareBatch(t.Context(), `INSERT INTO sip (time, tenant, node, correlation_id, own_call_id, src_ip, src_port, dst_ip, dst_port,
+		method, status, reason, cseq, cseq_method, own_branch, to_tag, from_tag, from_user, to_user, ruri_user)`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,13 +36,13 @@ type Batch[R any] struct {
 
 // New makes an empty batch for the table.
 //
-// It panics when R's fields are not exactly the table's columns: that is a
+// It panics when R's fields are not exactly the table's stored columns: that is a
 // mistake in this program, found by its tests.
 func New[R any](table *schema.Table) *Batch[R] {
 	b := &Batch[R]{table: table, arrow: table.ArrowSchema()}
 	fields := map[string]column{}
 	collect(reflect.ValueOf(&b.Cols).Elem(), fields)
-	for _, c := range table.Columns {
+	for _, c := range table.Stored() {
 		col, ok := fields[c.Name]
 		if !ok || !col.accepts(c.Kind) {
 			panic(fmt.Sprintf("batch: no column %s of the right type in %T for table %s", c.Name, b.Cols, table.Name))
@@ -136,7 +136,7 @@ func (b *Batch[R]) Reset() {
 func (b *Batch[R]) Seal() (Sealed, error) {
 	for i, c := range b.columns {
 		if c.len() != b.rows {
-			return Sealed{}, fmt.Errorf("batch: column %s of %s has %d values for %d rows", b.table.Columns[i].Name, b.table.Name, c.len(), b.rows)
+			return Sealed{}, fmt.Errorf("batch: column %s of %s has %d values for %d rows", b.arrow.Field(i).Name, b.table.Name, c.len(), b.rows)
 		}
 	}
 	id, err := uuid.NewV7()

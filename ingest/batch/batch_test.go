@@ -28,7 +28,8 @@ func addRow(b *Batch[SIP], n int, raw []byte) {
 	c.Node.Append(usual.nodes[n%len(usual.nodes)])
 	c.CaptureID.Append(uint32(n % len(usual.nodes)))
 	c.CorrelationID.Append(id[:])
-	c.CallID.Append(id[:])
+	c.Packing.Append(schema.Packed)
+	c.OwnCallID.Append(nil)
 	c.SrcIP.Append(usual.addrs[n*31%len(usual.addrs)])
 	c.SrcPort.Append(5060)
 	c.DstIP.Append(usual.addrs[n*17%len(usual.addrs)])
@@ -56,7 +57,9 @@ func addRow(b *Batch[SIP], n int, raw []byte) {
 	c.PAIUser.Append(nil)
 	c.AuthUser.Append(nil)
 	c.Diversion.Append(nil)
-	c.ViaBranch.Append(id[8:])
+	c.BranchAt.Append(1)
+	c.BranchLen.Append(8)
+	c.OwnBranch.Append(nil)
 	c.ViaHost.Append(usual.domains[n*5%len(usual.domains)])
 	c.ViaPort.Append(5060)
 	c.ContentType.Append(nil)
@@ -67,7 +70,7 @@ func addRow(b *Batch[SIP], n int, raw []byte) {
 	c.Headers.Set("X-CID", id[:])
 	c.Headers.End()
 	c.ParseError.Append(nil)
-	c.Raw.Append(raw)
+	c.Packed.Append(raw)
 	b.Commit(1, received)
 }
 
@@ -173,7 +176,7 @@ func TestSealedBatchReadsBack(t *testing.T) {
 	column := func(name string) int { return rec.Schema().FieldIndices(name)[0] }
 	src := rec.Column(column("src_ip")).(*array.Dictionary)
 	domain := rec.Column(column("from_domain")).(*array.Dictionary)
-	raw := rec.Column(column("raw")).(*array.Binary)
+	raw := rec.Column(column("packed")).(*array.Binary)
 	for n := range rows {
 		addr := usual.addrs[n*31%len(usual.addrs)]
 		if got := src.Dictionary().(*array.FixedSizeBinary).Value(src.GetValueIndex(n)); string(got) != string(addr[:]) {

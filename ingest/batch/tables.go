@@ -7,7 +7,6 @@ type Origin struct {
 	Node          Enum           `col:"node"`
 	CaptureID     Number[uint32] `col:"capture_id"`
 	CorrelationID Text           `col:"correlation_id"`
-	CallID        Text           `col:"call_id"`
 	SrcIP         Addr           `col:"src_ip"`
 	SrcPort       Number[uint16] `col:"src_port"`
 	DstIP         Addr           `col:"dst_ip"`
@@ -19,6 +18,8 @@ type Origin struct {
 // SIP holds the columns of schema.SIP.
 type SIP struct {
 	Origin
+	Packing      Number[uint8]  `col:"packing"`
+	OwnCallID    Text           `col:"own_call_id"`
 	Method       Enum           `col:"method"`
 	Status       Number[uint16] `col:"status"`
 	Reason       Enum           `col:"reason"`
@@ -40,7 +41,9 @@ type SIP struct {
 	PAIUser      Text           `col:"pai_user"`
 	AuthUser     Text           `col:"auth_user"`
 	Diversion    Enum           `col:"diversion"`
-	ViaBranch    Text           `col:"via_branch"`
+	BranchAt     Number[uint32] `col:"branch_at"`
+	BranchLen    Number[uint16] `col:"branch_len"`
+	OwnBranch    Text           `col:"own_branch"`
 	ViaHost      Enum           `col:"via_host"`
 	ViaPort      Number[uint16] `col:"via_port"`
 	ContentType  Enum           `col:"content_type"`
@@ -50,12 +53,13 @@ type SIP struct {
 	SDP          Text           `col:"sdp"`
 	Headers      Map            `col:"headers"`
 	ParseError   Enum           `col:"parse_error"`
-	Raw          Text           `col:"raw"`
+	Packed       Text           `col:"packed"`
 }
 
 // Media holds the columns of schema.Media.
 type Media struct {
 	Origin
+	CallID       Text            `col:"call_id"`
 	Source       Enum            `col:"source"`
 	Report       Enum            `col:"report"`
 	SSRC         Number[uint32]  `col:"ssrc"`
@@ -77,6 +81,7 @@ type Media struct {
 // Events holds the columns of schema.Events.
 type Events struct {
 	Origin
+	CallID      Text           `col:"call_id"`
 	Type        Number[uint16] `col:"type"`
 	TypeName    Enum           `col:"type_name"`
 	Stage       Enum           `col:"stage"`

@@ -52,7 +52,6 @@ func origin(c *batch.Origin, callID string) {
 	c.Node.AppendString("sbc-1")
 	c.CaptureID.Append(2001)
 	c.CorrelationID.AppendString("corr-" + callID)
-	c.CallID.AppendString(callID)
 	c.SrcIP.Append([16]byte{10: 0xff, 11: 0xff, 12: 10, 13: 0, 14: 0, 15: 1})
 	c.SrcPort.Append(5060)
 	c.DstIP.Append([16]byte{0: 0x20, 1: 0x01, 15: 9})
@@ -69,6 +68,7 @@ func mediaBatch(t *testing.T, calls ...string) batch.Sealed {
 	for i, id := range calls {
 		c := &b.Cols
 		origin(&c.Origin, id)
+		c.CallID.AppendString(id)
 		c.Source.AppendString("rtcp")
 		c.Report.AppendString("sr")
 		c.SSRC.Append(4_000_000_000)

@@ -34,8 +34,8 @@ func kept(t *testing.T, o schema.Options) (driver.Conn, schema.Options) {
 	const day = "toStartOfDay(now64(6, 'UTC')) - INTERVAL 1 + n % 8 DAY"
 	const who = "['a', 'b'][1 + intDiv(n, 8) % 2] AS tenant"
 	for _, sql := range []string{
-		"INSERT INTO sip (time, tenant, call_id, correlation_id, method, cseq_method, raw) SELECT " + day + " + INTERVAL number % 20 HOUR, " + who + ", 'o' || toString(number) AS c, c, 'OPTIONS', 'OPTIONS', repeat('o', 500) FROM (SELECT number, intDiv(number, 20) AS n FROM numbers(320))",
-		"INSERT INTO sip (time, tenant, call_id, correlation_id, method, cseq_method) SELECT " + day + " + INTERVAL 3 HOUR, " + who + ", 'r' || toString(n) AS c, c, 'REGISTER', 'REGISTER' FROM (SELECT number AS n FROM numbers(16))",
+		"INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, cseq_method, packed) SELECT " + day + " + INTERVAL number % 20 HOUR, " + who + ", 'o' || toString(number) AS c, c, 'OPTIONS', 'OPTIONS', repeat('o', 500) FROM (SELECT number, intDiv(number, 20) AS n FROM numbers(320))",
+		"INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, cseq_method) SELECT " + day + " + INTERVAL 3 HOUR, " + who + ", 'r' || toString(n) AS c, c, 'REGISTER', 'REGISTER' FROM (SELECT number AS n FROM numbers(16))",
 		"INSERT INTO registration_rows (start, last_seen, tenant, call_id, outcome, version) SELECT " + day + " + INTERVAL 3 HOUR AS s, s, " + who + ", 'r' || toString(n), 'registered', 1 FROM (SELECT number AS n FROM numbers(16))",
 	} {
 		exec(t, db, sql)
@@ -53,7 +53,7 @@ func kept(t *testing.T, o schema.Options) (driver.Conn, schema.Options) {
 		from := "SELECT number AS n FROM numbers(16)"
 		exec(t, db, "INSERT INTO call_rows (start, last_seen, tenant, correlation_id, call_ids, method, outcome, mos_min, version) SELECT "+
 			day+" + INTERVAL "+call.from+", "+day+" + INTERVAL "+call.to+", "+who+", "+id+" AS c, [c, c || 'b'], 'INVITE', '"+call.outcome+"', "+call.mos+", 1 FROM ("+from+")")
-		exec(t, db, "INSERT INTO sip (time, tenant, call_id, correlation_id, method, cseq_method) SELECT "+
+		exec(t, db, "INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, cseq_method) SELECT "+
 			"if(number % 2 = 0, "+day+" + INTERVAL "+call.from+", "+day+" + INTERVAL "+call.to+"), "+who+", "+id+" || if(number % 2 = 0, '', 'b') AS c, c, if(number % 2 = 0, 'INVITE', 'BYE') AS m, m FROM (SELECT number, intDiv(number, 2) AS n FROM numbers(32))")
 		exec(t, db, "INSERT INTO media (time, tenant, call_id, correlation_id) SELECT "+day+" + INTERVAL "+call.to+", "+who+", "+id+" || 'b', '' FROM ("+from+")")
 		exec(t, db, "INSERT INTO events (time, tenant, correlation_id) SELECT "+day+" + INTERVAL "+call.to+", "+who+", "+id+" FROM ("+from+")")
@@ -452,7 +452,7 @@ func TestIDsStayWithTheirMessages(t *testing.T) {
 	db, o := chtest.Dial(t, url), schema.Options{Database: chtest.Name(t, url), KeeperDeletes: true, TTLDays: map[string]int{"sip": 10}}
 	apply(t, db, o)
 	for _, ago := range []int{2, 30, 60} {
-		exec(t, db, fmt.Sprintf("INSERT INTO sip (time, tenant, call_id, correlation_id, cseq_method) SELECT now64(6) - INTERVAL %d DAY, ['a', 'b'][number + 1], '%d-' || toString(number) AS c, c, 'INVITE' FROM numbers(2)", ago, ago))
+		exec(t, db, fmt.Sprintf("INSERT INTO sip (time, tenant, own_call_id, correlation_id, cseq_method) SELECT now64(6) - INTERVAL %d DAY, ['a', 'b'][number + 1], '%d-' || toString(number) AS c, c, 'INVITE' FROM numbers(2)", ago, ago))
 	}
 	p := Policy{Days: o.TTLDays, Rules: []Rule{{Name: "b", Tenants: []string{"b"}, Days: 40}}}
 	sweep(t, keeper(db, o, p))

@@ -36,6 +36,9 @@ var (
 func newTarget(what string, t *schema.Table, more ...Field) *Target {
 	target := &Target{what: what, fields: map[string]Field{}, maps: map[string]schema.Column{}, table: t}
 	for _, c := range t.Columns {
+		if c.Internal {
+			continue
+		}
 		if c.Kind == schema.Map || c.Kind == schema.Metrics {
 			target.maps[strings.TrimSuffix(c.Name, "s")] = c
 			continue

@@ -27,6 +27,8 @@ type table struct {
 
 type column struct {
 	name, typ, codec, comment string
+	// alias is the expression of a computed column, "" of a stored one.
+	alias string
 	// key: a part of the sorting, primary or partition key.
 	key bool
 }
@@ -97,12 +99,12 @@ func readStates(ctx context.Context, db DB, database string, n nodes) ([]*state,
 		return nil, err
 	}
 	err = each(ctx, db, "SELECT "+n.place+`, table, name, type, compression_codec, comment,
-	is_in_partition_key OR is_in_sorting_key OR is_in_primary_key
+	if(default_kind = 'ALIAS', default_expression, ''), is_in_partition_key OR is_in_sorting_key OR is_in_primary_key
 FROM `+n.system("columns")+` WHERE database = `+lit+` ORDER BY table, position`+n.settings,
 		func(scan scanFunc) error {
 			var in string
 			var c column
-			s, err := n.state(states, scan, &in, &c.name, &c.typ, &c.codec, &c.comment, &c.key)
+			s, err := n.state(states, scan, &in, &c.name, &c.typ, &c.codec, &c.comment, &c.alias, &c.key)
 			if err != nil || s == nil {
 				return err
 			}

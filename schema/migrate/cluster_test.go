@@ -60,7 +60,7 @@ func TestClusterNodeByNode(t *testing.T) {
 	}
 
 	t.Run("rows find their shard, and all are seen on each node", func(t *testing.T) {
-		exec(t, conns[1], "INSERT INTO heplake.sip (time, tenant, correlation_id, call_id, cseq_method, method) SELECT now64(6), 't', toString(number % 100), toString(number), 'INVITE', 'INVITE' FROM numbers(1000) SETTINGS "+schema.DistributedSettings)
+		exec(t, conns[1], "INSERT INTO heplake.sip (time, tenant, correlation_id, own_call_id, cseq_method, method) SELECT now64(6), 't', toString(number % 100), toString(number), 'INVITE', 'INVITE' FROM numbers(1000) SETTINGS "+schema.DistributedSettings)
 		for _, conn := range conns {
 			if got := value(t, conn, "SELECT count() FROM heplake.sip"); got != "1000" {
 				t.Errorf("%s rows, want 1000", got)

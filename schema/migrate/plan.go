@@ -173,19 +173,20 @@ func (p *planner) table(t *schema.Table, have *table) error {
 		p.conflict(t, "engine", have.engine, engine)
 		return nil
 	}
-	ttl := t.TTLSQL(p.opt)
-	if err := p.expressions(t, have, &ttl); err != nil {
+	e, err := p.expressions(t, have)
+	if err != nil {
 		return err
 	}
 	p.tableSettings(t, have)
-	p.columns(t, have)
-	p.indexes(t, have)
+	p.renames(t, have, e)
+	p.columns(t, have, e)
+	p.indexes(t, have, e)
 	switch {
-	case ttl == have.ttl:
-	case ttl == "":
+	case e.ttl == have.ttl:
+	case e.ttl == "":
 		p.alter(t, p.kept(t)+" (was: "+have.ttl+")", "REMOVE TTL")
 	default:
-		p.alter(t, p.kept(t)+" (was: "+orNone(have.ttl)+")", "MODIFY TTL %s SETTINGS %s", ttl, background)
+		p.alter(t, p.kept(t)+" (was: "+orNone(have.ttl)+")", "MODIFY TTL %s SETTINGS %s", e.ttl, background)
 	}
 	if have.comment != t.Doc {
 		p.alter(t, "comment", "MODIFY COMMENT %s", schema.Quote(t.Doc))
@@ -208,18 +209,32 @@ func (p *planner) kept(t *schema.Table) string {
 	return s
 }
 
-// expressions checks the keys and has ClickHouse print the TTL its way.
-func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
-	selects := []string{
+// expressions are a declared table's, as ClickHouse prints them.
+type expressions struct {
+	ttl string
+	// aliases are those of its computed columns, by name.
+	aliases map[string]string
+}
+
+// expressions checks the keys and has ClickHouse print the others its way.
+func (p *planner) expressions(t *schema.Table, have *table) (expressions, error) {
+	e := expressions{aliases: map[string]string{}}
+	statements := []string{
 		"SELECT " + t.PartitionBy, "SELECT " + have.partitionKey,
 		"SELECT " + t.OrderBy, "SELECT (" + have.sortingKey + ")",
 	}
-	if *ttl != "" {
-		selects = append(selects, ttlAlone+*ttl)
+	ttl := t.TTLSQL(p.opt)
+	if ttl != "" {
+		statements = append(statements, ttlAlone+ttl)
 	}
-	n, err := normalise(p.ctx, p.db, selects)
+	for _, c := range t.Columns {
+		if c.Alias != "" {
+			statements = append(statements, "SELECT "+c.Alias)
+		}
+	}
+	n, err := normalise(p.ctx, p.db, statements)
 	if err != nil {
-		return err
+		return e, err
 	}
 	if n[0] != n[1] {
 		p.conflict(t, "partition key", have.partitionKey, t.PartitionBy)
@@ -227,10 +242,16 @@ func (p *planner) expressions(t *schema.Table, have *table, ttl *string) error {
 	if n[2] != n[3] {
 		p.conflict(t, "sorting key", "("+have.sortingKey+")", t.OrderBy)
 	}
-	if *ttl != "" {
-		*ttl = strings.TrimSuffix(strings.TrimPrefix(n[4], ttlPrinted), ")")
+	n = n[4:]
+	if ttl != "" {
+		e.ttl, n = strings.TrimSuffix(strings.TrimPrefix(n[0], ttlPrinted), ")"), n[1:]
 	}
-	return nil
+	for _, c := range t.Columns {
+		if c.Alias != "" {
+			e.aliases[c.Name], n = strings.TrimPrefix(n[0], "SELECT "), n[1:]
+		}
+	}
+	return e, nil
 }
 
 func (p *planner) tableSettings(t *schema.Table, have *table) {
@@ -247,7 +268,7 @@ func (p *planner) tableSettings(t *schema.Table, have *table) {
 	}
 }
 
-func (p *planner) columns(t *schema.Table, have *table) {
+func (p *planner) columns(t *schema.Table, have *table, e expressions) {
 	after := "FIRST"
 	for _, c := range t.Columns {
 		was, ok := have.column(c.Name)
@@ -255,13 +276,21 @@ func (p *planner) columns(t *schema.Table, have *table) {
 			p.alter(t, "column "+c.Name+": "+c.Doc, "ADD COLUMN IF NOT EXISTS %s %s SETTINGS %s", c.Definition(), after, schema.QuerySettings)
 			p.columnsChanged = true
 		} else {
-			p.column(t, c, was)
+			p.column(t, c, was, e)
 		}
 		after = "AFTER `" + c.Name + "`"
 	}
 }
 
-func (p *planner) column(t *schema.Table, c schema.Column, was column) {
+func (p *planner) column(t *schema.Table, c schema.Column, was column, e expressions) {
+	if (c.Alias == "") != (was.alias == "") {
+		p.conflict(t, "column "+c.Name, kind(was.alias), kind(c.Alias))
+		return
+	}
+	if e.aliases[c.Name] != was.alias {
+		p.alter(t, "column "+c.Name+": computed another way", "MODIFY COLUMN `%s` %s ALIAS %s", c.Name, c.SQLType(), c.Alias)
+		p.columnsChanged = true
+	}
 	if typ := c.SQLType(); was.typ != typ {
 		if was.key || !widens(was.typ, typ) {
 			p.conflict(t, "type of column "+c.Name, was.typ, typ)
@@ -271,7 +300,7 @@ func (p *planner) column(t *schema.Table, c schema.Column, was column) {
 			"MODIFY COLUMN `%s` %s SETTINGS %s, %s", c.Name, typ, schema.QuerySettings, background)
 		p.columnsChanged = true
 	}
-	if codec := "CODEC(" + c.CodecSQL() + ")"; was.codec != codec {
+	if codec := "CODEC(" + c.CodecSQL() + ")"; c.Alias == "" && was.codec != codec {
 		p.alter(t, fmt.Sprintf("column %s: %s was %s; new parts have it", c.Name, codec, orNone(was.codec)),
 			"MODIFY COLUMN `%s` %s SETTINGS %s", c.Name, codec, schema.QuerySettings)
 	}
@@ -280,9 +309,20 @@ func (p *planner) column(t *schema.Table, c schema.Column, was column) {
 	}
 }
 
-func (p *planner) indexes(t *schema.Table, have *table) {
+// kind says what a column with that expression is.
+func kind(alias string) string {
+	if alias == "" {
+		return "stored"
+	}
+	return "computed"
+}
+
+func (p *planner) indexes(t *schema.Table, have *table, e expressions) {
 	for _, c := range t.Columns {
-		want, name := c.IndexDefinition(), c.IndexName()
+		want, name, over := c.IndexDefinition(), c.IndexName(), c.Name
+		if c.Alias != "" {
+			over = e.aliases[c.Name]
+		}
 		was, ok := have.indexes[name]
 		switch {
 		case want == "" && ok:
@@ -291,7 +331,7 @@ func (p *planner) indexes(t *schema.Table, have *table) {
 		case !ok:
 			p.alter(t, "column "+c.Name+": index; stored rows are indexed in the background",
 				"ADD %s, MATERIALIZE INDEX %s SETTINGS %s", want, name, background)
-		case was.typ != c.Index || strings.Trim(was.expr, "`") != c.Name || was.granularity != 1:
+		case was.typ != c.Index || strings.Trim(was.expr, "`") != over || was.granularity != 1:
 			p.alter(t, fmt.Sprintf("column %s: index was %s; stored rows are indexed anew in the background", c.Name, was.typ),
 				"DROP INDEX %s, ADD %s, MATERIALIZE INDEX %s SETTINGS %s", name, want, name, background)
 		}
