@@ -60,6 +60,10 @@ lint: $(GOLANGCI) plugin-deps ## Check style: golangci-lint, tsc, eslint
 bench: bin/heplake $(ENGINE) ## Measure: decoders, batches, load (see bench/README.md)
 	@./bench/run.sh
 
+.PHONY: bench-storage
+bench-storage: $(ENGINE) ## Measure what a message costs on disk, by column and by ways of storing it
+	@$(GO) test ./bench/storage -run '^$$' -bench . -benchtime 1x -timeout 3h
+
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s)
 	@./internal/make/fuzz.sh $(FUZZTIME)
