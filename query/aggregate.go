@@ -73,7 +73,7 @@ func (s *Store) compute(ctx context.Context, c *cost, components []*component, p
 		Key:     "transform(concat(tenant, '\\n', call_id), " + p.Add("Array(String)", legs) + ", " + p.Add("Array(String)", keys) + ", '')",
 		Matches: plan.Messages,
 	}
-	sql := "SELECT " + strings.Join(callColumns, ", ") + "\nFROM (SELECT *, " + strings.Join(laterColumns, ", ") + " FROM (" + q.SQL() + "))\nWHERE correlation_id != '' AND " + plan.Match
+	sql := "SELECT " + columnsOfCalls + "\nFROM (SELECT *, " + strings.Join(laterColumns, ", ") + " FROM (" + q.SQL() + "))\nWHERE correlation_id != '' AND " + plan.Match
 	out := make([]Call, 0, len(components))
 	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
 		call, err := scanCall(rows)
@@ -107,13 +107,22 @@ func setOf(m map[string]bool) []string {
 // callColumns are the columns of the view calls in the order in which scanCall
 // takes them.
 var callColumns = func() []string {
-	columns := schema.DialogColumns()
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = "`" + c.Name + "`"
+	out := []string{}
+	for _, c := range schema.DialogColumns() {
+		out = append(out, "`"+c.Name+"`")
 	}
-	return out
+	return append(out, "`leg_reasons`", "`leg_confidences`")
 }()
+
+// columnsOfCalls are callColumns of anything that has them, columnsOfRows those of
+// the view calls as they are computed of a row r of call_rows.
+var (
+	columnsOfCalls = strings.Join(callColumns, ", ")
+	columnsOfRows  = strings.Replace(columnsOfCalls, "`outcome`", schema.CallOutcomeSQL()+" AS `outcome`", 1)
+)
+
+// callRows is what stands behind FROM for columnsOfRows.
+func (s *Store) callRows() string { return s.table("call_rows") + " AS r FINAL" }
 
 func scanCall(rows interface{ Scan(...any) error }) (Call, error) {
 	var c Call
@@ -122,7 +131,7 @@ func scanCall(rows interface{ Scan(...any) error }) (Call, error) {
 		(*string)(&c.Outcome), &c.FinalStatus, &c.FinalReason, &c.Q850, &c.ReleasedBy,
 		&c.FromUser, &c.FromDomain, &c.ToUser, &c.ToDomain, &c.RURIUser, &c.SrcIP, &c.SrcPort, &c.DstIP, &c.DstPort,
 		&c.UserAgents, &c.Codecs, &c.Nodes, &c.Messages, &c.Retransmissions, &c.Hops,
-		&c.MOSMin, &c.MOSAvg, &c.LossPercent, &c.JitterMs)
+		&c.MOSMin, &c.MOSAvg, &c.LossPercent, &c.JitterMs, &c.LegReasons, &c.LegConfidences)
 	c.SrcIP, c.DstIP = unmap(c.SrcIP), unmap(c.DstIP)
 	return c, err
 }

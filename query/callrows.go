@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/heplake/heplake/query/filter"
 	"github.com/heplake/heplake/schema"
@@ -32,19 +33,29 @@ var callMethod = regexp.MustCompile("^`method` = \\{p(\\d+):String\\}$")
 // whether nothing but calls can match. Then flags has what m0, m1, … stand for.
 func asksRows(plan filter.CallPlan, params *filter.Params) (flags []string, rows, callsOnly bool) {
 	for _, m := range plan.Messages {
-		match := callMethod.FindStringSubmatch(m)
-		if match == nil {
+		flag, ok := invites(m, params)
+		if !ok {
 			return nil, false, false
 		}
-		i, err := strconv.Atoi(match[1])
-		if args := params.Args(); err != nil || i >= len(args) || namedValue(args[i]) != "INVITE" {
-			return nil, false, false
-		}
-		flags = append(flags, "method = 'INVITE'")
+		flags = append(flags, flag)
 	}
 	// Only a conjunction leaves out what is not INVITE for certain.
 	callsOnly = len(flags) > 0 && !strings.Contains(plan.Match, " OR ") && !strings.Contains(plan.Match, "NOT ")
 	return flags, true, callsOnly
+}
+
+// invites is what a row answers the condition `method = INVITE` by; ok is false for
+// any other condition.
+func invites(condition string, params *filter.Params) (flag string, ok bool) {
+	match := callMethod.FindStringSubmatch(condition)
+	if match == nil {
+		return "", false
+	}
+	i, err := strconv.Atoi(match[1])
+	if args := params.Args(); err != nil || i >= len(args) || namedValue(args[i]) != "INVITE" {
+		return "", false
+	}
+	return "method = 'INVITE'", true
 }
 
 // namedValue is the value of an argument, when it is a string.
@@ -113,7 +124,7 @@ func (s *Store) rowSlice(ctx context.Context, c *cost, r CallsRequest, w, slice 
 	if r.Oldest {
 		order = "ASC"
 	}
-	sql := withFlags(flags) + "SELECT " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
+	sql := withFlags(flags) + "SELECT " + columnsOfRows + " FROM " + s.callRows() +
 		" WHERE " + slice.starts(p) + " AND last_seen >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ")" +
 		" AND " + tenantCondition(r.Tenant, p) + " AND " + plan.Match +
 		" ORDER BY start " + order + ", correlation_id, tenant LIMIT " + p.Add("UInt64", uint64(limit))
@@ -128,10 +139,10 @@ func (s *Store) rowSlice(ctx context.Context, c *cost, r CallsRequest, w, slice 
 	return out, err
 }
 
-// rowsOfLegs reads the calls that have one of the legs, and tells which of them
-// match. covered are the legs of all that were found and are not behind.
+// rowsOfLegs reads the calls that have one of the legs of components, and tells
+// which of them match. covered are the legs of all that were found and are not
+// behind.
 func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) (calls []Call, covered map[node]bool, err error) {
-	p := params.Clone()
 	tenants := map[string]bool{}
 	var legs []string
 	began, messages := make([]window, len(components)), make([]window, len(components))
@@ -145,40 +156,65 @@ func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range flags {
-		flags[i] = "hasAny(arrayMap(i -> concat(tenant, '\\n', i), call_ids), " + p.Add("Array(String)", splitIDs(flags[i])) + ")"
-	}
-	var starts []string
-	for _, w := range merge(began) {
-		starts = append(starts, "("+w.starts(p)+")")
-	}
-	sql := withFlags(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + strings.Join(callColumns, ", ") + " FROM " + s.table("calls") +
-		" WHERE (" + strings.Join(starts, " OR ") + ") AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND hasAny(call_ids, " + p.Add("Array(String)", legs) + ")"
-	fresh, err := s.fresh(ctx, c, legs, "")
+	rows, err := s.readRows(ctx, c, legs, tenants, merge(began), flags, plan, params)
 	if err != nil {
 		return nil, nil, err
 	}
 	covered = map[node]bool{}
-	err = s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
-		var matches bool
-		call, err := scanCall(prefixed{rows, []any{&matches}})
-		if err != nil {
-			return err
+	for _, r := range rows {
+		if r.behind {
+			continue // its messages say more
 		}
-		for _, id := range call.CallIDs {
-			if fresh[node{call.Tenant, id}] {
-				return nil // it is behind: its messages say more
-			}
+		for _, id := range r.CallIDs {
+			covered[node{r.Tenant, id}] = true
 		}
-		for _, id := range call.CallIDs {
-			covered[node{call.Tenant, id}] = true
+		if r.matches {
+			calls = append(calls, r.Call)
 		}
-		if matches {
-			calls = append(calls, call)
-		}
-		return nil
+	}
+	return calls, covered, nil
+}
+
+// callRow is a call as its row has it.
+type callRow struct {
+	Call
+	// matches the plan; behind: there are messages that it was made without.
+	matches, behind bool
+}
+
+// readRows reads the rows of the calls that have one of the legs and began within
+// the windows. flags are those of flags.
+func (s *Store) readRows(ctx context.Context, c *cost, legs []string, tenants map[string]bool, began windows, flags []string, plan filter.CallPlan, params filter.Params) ([]callRow, error) {
+	p := params.Clone()
+	flags = slices.Clone(flags)
+	for i := range flags {
+		flags[i] = "hasAny(arrayMap(i -> concat(tenant, '\\n', i), call_ids), " + p.Add("Array(String)", splitIDs(flags[i])) + ")"
+	}
+	sql := withFlags(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + columnsOfRows + " FROM " + s.callRows() +
+		" WHERE " + began.any(func(w window) string { return w.starts(p) }) + " AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND hasAny(call_ids, " + p.Add("Array(String)", legs) + ")"
+	group, ctx := errgroup.WithContext(ctx)
+	var fresh map[node]bool
+	group.Go(func() (err error) {
+		fresh, err = s.fresh(ctx, c, legs, "")
+		return err
 	})
-	return calls, covered, err
+	var out []callRow
+	group.Go(func() error {
+		return s.query(s.light(ctx), c, sql, p.Args(), func(rows driver.Rows) (err error) {
+			var r callRow
+			r.Call, err = scanCall(prefixed{rows, []any{&r.matches}})
+			out = append(out, r)
+			return err
+		})
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		r := &out[i]
+		r.behind = slices.ContainsFunc(r.CallIDs, func(id string) bool { return fresh[node{r.Tenant, id}] })
+	}
+	return out, nil
 }
 
 // prefixed is a row with columns before those that are scanned for.

@@ -99,6 +99,12 @@ const othersTime = 5 * time.Second
 // start searches the calls' rows where these can tell what matches, and the
 // messages for the rest.
 func (s *callSearch) start(ctx context.Context) error {
+	if s.plan.IDs != nil && len(s.plan.IDs) <= maxLookups {
+		if done, err := s.byID(ctx); done || err != nil {
+			return err
+		}
+		return s.run(ctx)
+	}
 	flags, rows, callsOnly := asksRows(s.plan, &s.params)
 	if !rows {
 		return s.run(ctx)
@@ -113,6 +119,7 @@ func (s *callSearch) start(ctx context.Context) error {
 		return err
 	}
 	s.plan.Prefilter = "(" + s.plan.Prefilter + " AND " + otherMethods + ")"
+	s.noCalls = true
 	s.until = time.Now().Add(min(othersTime, s.store.maxTime))
 	if err := s.run(ctx); err != nil {
 		return err
@@ -159,6 +166,8 @@ type callSearch struct {
 	places *places
 	// after is the last call of the page before; nil on the first.
 	after *cursor
+	// noCalls says that candidates are of methods that make no calls.
+	noCalls bool
 	// pending are candidates of slices done whose calls are not computed yet.
 	pending []candidate
 	// seen are ids that need not be candidates any more, computed those of calls
@@ -173,15 +182,8 @@ type callSearch struct {
 
 func (s *callSearch) run(ctx context.Context) error {
 	width := firstSlice
-	if s.plan.IDs != nil && len(s.plan.IDs) <= maxLookups {
-		pl, err := s.store.lookUp(ctx, &s.cost, s.plan.IDs, s.request.Tenant, windows{s.window}, maxPlaces)
-		if err != nil {
-			return err
-		}
-		if pl.whole {
-			s.places = &pl
-			width = s.left.to.Sub(s.left.from)
-		}
+	if s.places != nil {
+		width = s.left.to.Sub(s.left.from)
 	}
 	for s.left.from.Before(s.left.to) && !s.enough() {
 		if s.examined >= maxExamined || !time.Now().Before(s.until) {
@@ -304,6 +306,14 @@ func (s *callSearch) worthwhile() int {
 
 // compute computes the calls of the pending candidates.
 func (s *callSearch) compute(ctx context.Context) error {
+	if len(s.pending) == 0 {
+		return nil
+	}
+	if err := s.rowsOfCandidates(ctx); err != nil {
+		return err
+	}
+	// Some were other legs of calls that are found.
+	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool { return s.computed[c.node] })
 	if len(s.pending) == 0 {
 		return nil
 	}

@@ -3,9 +3,11 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/heplake/heplake/query/filter"
 )
@@ -65,17 +67,21 @@ func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
 	if !whole {
 		b.truncated("legs: more Call-IDs are connected than a flow holds")
 	}
-	if err := s.fill(ctx, b, r); err != nil {
+	group, inner := errgroup.WithContext(ctx)
+	var calls []Call
+	group.Go(func() (err error) {
+		calls, err = s.aggregate(inner, nil, []*component{found}, filter.CallPlan{Match: "1"}, filter.Params{})
+		return err
+	})
+	group.Go(func() error { return s.fill(inner, b, r) })
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
 	}
 	flow := b.flow()
-	calls, err := s.aggregate(ctx, nil, []*component{found}, filter.CallPlan{Match: "1"}, filter.Params{})
-	if err != nil {
-		return nil, fmt.Errorf("flow of %q: %w", r.ID, err)
-	}
 	if len(calls) > 0 {
 		s.nameTrunks(ctx, calls[:1])
 		flow.Call = calls[0]
+		flow.setReasons()
 	}
 	flow.Analyse()
 	return flow, nil
@@ -117,18 +123,38 @@ func nearOf(from, to time.Time) (windows, error) {
 	return windows{{w.from.Add(-nearBefore), w.to.Add(nearAfter)}}, err
 }
 
-// fill reads the flow's records.
-func (s *Store) fill(ctx context.Context, b *flowBuilder, r FlowRequest) error {
-	if err := s.readMessages(ctx, b, r.MaxMessages); err != nil {
-		return err
-	}
-	if r.Media {
-		if err := s.readReports(ctx, b, r.MaxMessages); err != nil {
-			return err
+// setReasons says of each leg what the call's row says of it.
+func (f *Flow) setReasons() {
+	for i := range f.Legs {
+		l := &f.Legs[i]
+		if at := slices.Index(f.Call.CallIDs, l.CallID); at >= 0 && at < len(f.Call.LegReasons) && at < len(f.Call.LegConfidences) {
+			l.Reason, l.Confidence = f.Call.LegReasons[at], f.Call.LegConfidences[at]
 		}
 	}
+}
+
+// fill reads the flow's records: messages, and what else is asked for.
+func (s *Store) fill(ctx context.Context, b *flowBuilder, r FlowRequest) error {
+	reads := []func(context.Context, *flowBuilder, int) error{s.readMessages}
+	if r.Media {
+		reads = append(reads, s.readReports)
+	}
 	if r.Events {
-		return s.readEvents(ctx, b, r.MaxMessages)
+		reads = append(reads, s.readEvents)
+	}
+	parts := make([]*flowBuilder, len(reads))
+	group, ctx := errgroup.WithContext(s.light(ctx))
+	for i, read := range reads {
+		parts[i] = newFlowBuilder(b.component, b.asked, b.aliases)
+		group.Go(func() error { return read(ctx, parts[i], r.MaxMessages) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		b.sip += part.sip
+		b.messages = append(b.messages, part.messages...)
+		b.reasons = append(b.reasons, part.reasons...)
 	}
 	return nil
 }

@@ -72,8 +72,8 @@ func TestFlowOfBothLegs(t *testing.T) {
 		"0>1 ACK",
 	})
 	wantLegs := []query.Leg{
-		{CallID: legA, Messages: 5, LinkedBy: "asked"},
-		{CallID: legB, Messages: 14, LinkedBy: "correlation_id", LinkValue: legA},
+		{CallID: legA, Messages: 5, LinkedBy: "asked", Confidence: 1},
+		{CallID: legB, Messages: 14, LinkedBy: "correlation_id", LinkValue: legA, Reason: "x-cid", Confidence: 1},
 	}
 	if !reflect.DeepEqual(f.Legs, wantLegs) {
 		t.Errorf("legs %+v", f.Legs)

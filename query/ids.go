@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -171,4 +172,69 @@ func (pl places) newest(looked windows) windows {
 	}
 	now := time.Now()
 	return looked.within(window{now.Add(-idLag), now.Add(farMargin)})
+}
+
+// byID finds where the ids are that the filter demands, and takes the calls from
+// their rows where these say all that is asked. Otherwise done is false, and the
+// messages are to be searched at s.places.
+func (s *callSearch) byID(ctx context.Context) (done bool, err error) {
+	// The call may have begun before the window.
+	looked := windows{{s.window.from.Add(-startMargin), s.window.to}}
+	pl, err := s.store.lookUp(ctx, &s.cost, s.plan.IDs, s.request.Tenant, looked, maxPlaces)
+	if err != nil || !pl.whole {
+		return false, err
+	}
+	s.places = &pl
+	if len(pl.list) == 0 || len(pl.newest(looked)) > 0 || s.after != nil {
+		return false, nil
+	}
+	flags := make([]string, len(s.plan.Messages))
+	for i, on := range s.plan.OnIDs {
+		if on.Empty() {
+			return false, nil
+		}
+		flags[i] = pl.legs(on)
+	}
+	tenants := map[string]bool{}
+	began := make([]window, len(pl.list))
+	for i, p := range pl.list {
+		tenants[p.tenant] = true
+		began[i] = window{p.hour.Add(-time.Hour), p.hour.Add(time.Hour)}
+	}
+	_, legs := pl.names()
+	rows, err := s.store.readRows(ctx, &s.cost, legs, tenants, merge(began), flags, s.plan, s.params)
+	if err != nil {
+		return false, err
+	}
+	covered := map[node]bool{}
+	var found []Call
+	for _, r := range rows {
+		if r.behind || r.Start.Before(s.window.from) || !r.LastSeen.Before(s.window.to) {
+			return false, nil // which of its messages are meant is not in the row
+		}
+		for _, id := range r.CallIDs {
+			covered[node{r.Tenant, id}] = true
+		}
+		if r.matches {
+			found = append(found, r.Call)
+		}
+	}
+	for _, p := range pl.list {
+		if !covered[node{p.tenant, p.callID}] {
+			return false, nil
+		}
+	}
+	s.found = found
+	return true, nil
+}
+
+// legs lists the legs at these places that the condition is about, as flags does.
+func (pl places) legs(on filter.IDCondition) string {
+	var legs []string
+	for _, p := range pl.list {
+		if slices.Contains(on.CallIDs, p.callID) || slices.Contains(on.CorrelationIDs, p.correlationID) {
+			legs = append(legs, p.tenant+"\n"+p.callID)
+		}
+	}
+	return strings.Join(legs, idSeparator)
 }

@@ -22,6 +22,9 @@ func TestLegsFoundByLikeness(t *testing.T) {
 			if want := map[bool]string{true: "asked", false: "likeness"}[leg.CallID == asked]; leg.LinkedBy != want || leg.LinkValue != "" {
 				t.Errorf("asked for %s: leg %s is linked by %s %s, want %s", asked, leg.CallID, leg.LinkedBy, leg.LinkValue, want)
 			}
+			if second := leg.CallID == b; second != (leg.Reason != "") || second != (leg.Confidence < 1) {
+				t.Errorf("leg %s: reason %q, confidence %g", leg.CallID, leg.Reason, leg.Confidence)
+			}
 		}
 	}
 }

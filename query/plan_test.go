@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/heplake/heplake/internal/chtest"
 	"github.com/heplake/heplake/internal/embedded"
 	"github.com/heplake/heplake/query"
@@ -24,8 +26,14 @@ type plan struct {
 // explain asks ClickHouse how it reads sip under a condition.
 func (l *lake) explain(t *testing.T, where string, args []any) plan {
 	t.Helper()
+	return l.explainOf(t, "sip", where, args)
+}
+
+// explainOf asks ClickHouse how it reads a table under a condition.
+func (l *lake) explainOf(t *testing.T, table, where string, args []any) plan {
+	t.Helper()
 	var text string
-	rows, err := l.db.Query(t.Context(), "EXPLAIN json = 1, indexes = 1 SELECT count() FROM sip WHERE "+where, args...)
+	rows, err := l.db.Query(t.Context(), "EXPLAIN json = 1, indexes = 1 SELECT count() FROM "+table+" WHERE "+where, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +152,27 @@ func TestPlansUseTheIndexes(t *testing.T) {
 			t.Errorf("%s reads %d of %d granules", where, got.read, got.granules)
 		}
 	}
+	// An id's hours, and then its messages, are in a granule or two.
+	l.exec(t, "OPTIMIZE TABLE ids FINAL")
+	if got := l.explainOf(t, "ids", "id IN (cityHash64('"+callID+"'))", nil); got.read > 6 || got.granules < 1000 {
+		t.Errorf("an id is looked for in %d of %d granules", got.read, got.granules)
+	}
+	at := "toDateTime64('2026-10-23 00:00:00', 6, 'UTC') + 333333 * 4.32"
+	if got := l.explain(t, "toStartOfHour(time) = toStartOfHour("+at+") AND time >= "+at+" - 3600 AND time < "+at+" + 3600 AND correlation_id IN ('"+correlation+"')", nil); got.read > 2 {
+		t.Errorf("messages of a known hour are read from %d of %d granules", got.read, got.granules)
+	}
+	// Rows of calls are found by pairs of hour and key.
+	l.exec(t, `INSERT INTO call_rows (start, last_seen, tenant, correlation_id, call_ids, version) SELECT toDateTime64('2026-10-23 00:00:00', 6, 'UTC') + number * 8.64 AS start, start, 't',
+		concat('x-', toString(cityHash64(number))), [concat('c-', toString(cityHash64(number)))], 1 FROM numbers(300000) SETTINGS max_partitions_per_insert_block = 100`)
+	l.exec(t, "OPTIMIZE TABLE call_rows FINAL")
+	if got := l.explainOf(t, "call_rows", "(toStartOfHour(start), correlation_id) IN arrayZip({hours:Array(DateTime('UTC'))}, {keys:Array(String)})",
+		[]any{clickhouse.Named("hours", []string{"2026-10-30 05:00:00", "2026-11-05 07:00:00"}), clickhouse.Named("keys", []string{"x-1", "x-2"})}); got.read > 4 || got.granules < 200 {
+		t.Errorf("two rows of calls are looked for in %d of %d granules", got.read, got.granules)
+	}
 	// Whole searches, as the server counts what it read: a Call-ID over the month is
 	// no scan, and neither is a page of what is common.
 	s := l.store(t, chtest.Server(t).NativeURL(embedded.Owner), query.Options{})
-	for name, most := range map[string]uint64{"call_id = " + callID: 60_000, "": 60_000, "method = INVITE": 60_000} {
+	for name, most := range map[string]uint64{"call_id = " + callID: 12_000, "correlation_id = " + correlation: 12_000, "": 60_000, "method = INVITE": 60_000} {
 		r := month
 		r.Filter = name
 		got, err := s.Messages(t.Context(), r)

@@ -22,15 +22,21 @@ const (
 // Call is one call (or registration, subscription, …): every message of every
 // leg that shares a correlation id.
 type Call struct {
-	Tenant        string     `json:"tenant"`
-	CorrelationID string     `json:"correlation_id"`
-	CallIDs       []string   `json:"call_ids"` // legs, in order of first message
-	Method        string     `json:"method"`   // the method that opened it: INVITE, REGISTER, …
-	Start         time.Time  `json:"start"`    // first message
-	Ring          *time.Time `json:"ring"`     // first 180 or 183
-	Answer        *time.Time `json:"answer"`   // first 2xx to the opening request
-	End           *time.Time `json:"end"`      // BYE, or the final failure
-	LastSeen      time.Time  `json:"last_seen"`
+	Tenant        string   `json:"tenant"`
+	CorrelationID string   `json:"correlation_id"`
+	CallIDs       []string `json:"call_ids"` // legs, in order of first message
+	// LegReasons say of each of CallIDs what links it to a leg before it:
+	// correlation_id, the name of a header, numbers or media; "" for the first.
+	// LegConfidences say how sure that is, 0 to 1. Both are empty for what the
+	// assembler does not make: dialogs of other methods, and calls of just now.
+	LegReasons     []string   `json:"leg_reasons"`
+	LegConfidences []float32  `json:"leg_confidences"`
+	Method         string     `json:"method"` // the method that opened it: INVITE, REGISTER, …
+	Start          time.Time  `json:"start"`  // first message
+	Ring           *time.Time `json:"ring"`   // first 180 or 183
+	Answer         *time.Time `json:"answer"` // first 2xx to the opening request
+	End            *time.Time `json:"end"`    // BYE, or the final failure
+	LastSeen       time.Time  `json:"last_seen"`
 
 	PDDMs     *float64 `json:"pdd_ms"`     // INVITE to first 18x (post-dial delay)
 	SRDMs     *float64 `json:"srd_ms"`     // session request delay, RFC 6076 section 4.3
@@ -108,9 +114,12 @@ type Leg struct {
 	Messages int    `json:"messages"`
 	// LinkedBy says why this leg belongs to the call: "asked" for the one asked
 	// for, "correlation_id" with the value shared, or "likeness" when no id leads to
-	// it from there: column leg_reasons of calls says what was alike.
+	// it from there: Reason says what was alike.
 	LinkedBy  string `json:"linked_by"`
 	LinkValue string `json:"link_value"`
+	// Reason and Confidence are those of Call.LegReasons and Call.LegConfidences.
+	Reason     string  `json:"reason"`
+	Confidence float32 `json:"confidence"`
 }
 
 // Participant is a column of the ladder: one address that sent or received.

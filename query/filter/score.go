@@ -10,6 +10,7 @@ const (
 	scoreRange
 	scorePattern
 	scoreEqual
+	scoreStatus
 	scoreParty
 	scoreID
 )
@@ -43,6 +44,8 @@ func (c *compiler) score(n Node) score {
 		switch {
 		case equal && isID(f):
 			return scoreID
+		case f.Name == "status" && (equal || n.Op == Ge || n.Op == Gt):
+			return scoreStatus // most are 200 and 1xx, which are not what one looks for
 		case equal && indexed(f):
 			return scoreParty
 		case equal:

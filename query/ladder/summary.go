@@ -280,7 +280,10 @@ func linked(l *query.Leg) string {
 	case "asked":
 		return "asked for"
 	case "likeness":
-		return "alike in time, numbers or media"
+		if l.Reason == "" {
+			return "alike in time, numbers or media"
+		}
+		return fmt.Sprintf("same %s, %.0f %% sure", clean(l.Reason), 100*l.Confidence)
 	}
 	s := "same " + strings.ReplaceAll(clean(l.LinkedBy), "_", " ")
 	if l.LinkValue != "" {

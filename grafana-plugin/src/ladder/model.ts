@@ -51,6 +51,8 @@ export interface Leg {
   messages: number;
   /** "asked" for the leg asked for, else the kind of link that brought it in. */
   linked_by: string;
+  reason?: string;
+  confidence?: number;
   link_value: string;
 }
 
@@ -205,7 +207,9 @@ export function linkText(leg: Leg): string {
     case 'asked':
       return '';
     case 'likeness':
-      return 'found by likeness: no id leads to it';
+      return leg.reason
+        ? `found by likeness: same ${leg.reason}, ${Math.round(100 * (leg.confidence ?? 0))} % sure`
+        : 'found by likeness: no id leads to it';
     default:
       return `linked by ${leg.linked_by}${leg.link_value && ` = ${leg.link_value}`}`;
   }
