@@ -69,6 +69,7 @@ func TestEntranceDoesNotAllocate(t *testing.T) {
 		for _, x := range w.mediaRows.byDay {
 			x.Reset()
 		}
+		w.digests.Reset()
 	}
 	pass()
 	empty()

@@ -167,6 +167,8 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	gauge(descSpare, float64(p.sips.heldBytes()), p.sips.table.Name)
 	gauge(descSpare, float64(p.medias.heldBytes()), p.medias.table.Name)
 	gauge(descSpare, float64(p.events.heldBytes()), p.events.table.Name)
+	gauge(descSpare, float64(p.digests.heldBytes()), p.digests.table.Name)
+	gauge(descSpare, float64(p.ids.heldBytes()), p.ids.table.Name)
 
 	sp := p.spool.Stats()
 	gauge(descSpool, float64(sp.Bytes), "disk")

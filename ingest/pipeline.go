@@ -25,6 +25,7 @@ import (
 	"github.com/heplake/heplake/ingest/listen"
 	"github.com/heplake/heplake/ingest/sip"
 	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/internal/digest"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -67,6 +68,9 @@ type Config struct {
 	// however many hops it is seen on.
 	Heplify        bool
 	HeplifyTargets map[netip.Addr]string
+	// NoDigests leaves out what calls are made of: there will be none of what is
+	// received. It is for measurements.
+	NoDigests bool
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -105,10 +109,12 @@ type Pipeline struct {
 	mediaIndex mediaIndex
 	workers    []*worker
 	// What is emptied goes back to these.
-	sips   *pool[batch.SIP]
-	medias *pool[batch.Media]
-	events *pool[batch.Events]
-	seal   chan sealer
+	sips    *pool[batch.SIP]
+	medias  *pool[batch.Media]
+	events  *pool[batch.Events]
+	digests *pool[batch.LegDigests]
+	ids     *pool[batch.IDs]
+	seal    chan sealer
 
 	udp     *listen.UDP
 	streams map[string]streamListener
@@ -144,10 +150,12 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	spelled, named := parsedHeaders(cfg.CorrelationHeaders)
 	p.cfg.CorrelationHeaders = spelled
 	headers := append(slices.Clone(cfg.SIPHeaders), named...)
+	p.digests, p.ids = newPool[batch.LegDigests](&schema.LegDigests), newPool[batch.IDs](&schema.IDs)
 	p.sips, p.medias, p.events = newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
 	for range cfg.Workers {
 		w := &worker{p: p, scanner: sip.NewScanner(sip.Options{Headers: headers}), limit: admit.Limiter{Rate: undecodableRate, Burst: undecodableBurst}}
-		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool = p.sips, p.medias, p.events
+		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool, w.digestRows.pool, w.idRows.pool = p.sips, p.medias, p.events, p.digests, p.ids
+		w.linker = digest.NewLinker(cfg.CorrelationHeaders)
 		p.workers = append(p.workers, w)
 	}
 	return p

@@ -48,13 +48,14 @@ func (w *worker) addSIP(r *record, packets int) {
 	c.Expires.Append(expires(m))
 	c.Q850.Append(q850(m))
 	c.ReasonHeader.Append(m.ReasonHeader)
-	w.text = m.SDP.AppendSummary(w.text[:0])
-	c.SDP.Append(w.text)
+	w.sdp = m.SDP.AppendSummary(w.sdp[:0])
+	c.SDP.Append(w.sdp)
 	w.headers(&c.Headers, m)
 	w.text = m.Errs.Append(w.text[:0])
 	c.ParseError.Append(w.text)
 	w.packer.appendTo(c, p.Payload, correlation, m)
 	commit(w, &w.sipRows, b, packets, r.received)
+	w.digestMessageOf(r, m, correlation)
 
 	w.tally.count(m)
 	w.p.heplify.message(p, m, r.us)
@@ -164,6 +165,7 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 		}
 		c.Raw.Append(raw)
 		commit(w, &w.mediaRows, b, packets, r.received)
+		w.digestReport(r, q, correlation, call)
 	}
 }
 

@@ -63,6 +63,8 @@ func (p *Pipeline) clockLoop() {
 				p.sips.trim()
 				p.medias.trim()
 				p.events.trim()
+				p.digests.trim()
+				p.ids.trim()
 				trimmed = now
 			}
 		}
@@ -83,6 +85,7 @@ func (p *Pipeline) sealOpenedBefore(t time.Time) {
 	sealOld(p, p.sips, func(w *worker) *openBatches[batch.SIP] { return &w.sipRows }, t)
 	sealOld(p, p.medias, func(w *worker) *openBatches[batch.Media] { return &w.mediaRows }, t)
 	sealOld(p, p.events, func(w *worker) *openBatches[batch.Events] { return &w.eventRows }, t)
+	p.sealDigests(t)
 	for _, w := range p.workers {
 		p.commits.pass(w, t)
 	}

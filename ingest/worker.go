@@ -11,6 +11,7 @@ import (
 	"github.com/heplake/heplake/ingest/listen"
 	"github.com/heplake/heplake/ingest/media"
 	"github.com/heplake/heplake/ingest/sip"
+	"github.com/heplake/heplake/internal/digest"
 )
 
 // worker decodes packets and fills columns. It owns its decoders and its open
@@ -29,6 +30,7 @@ type worker struct {
 	limit   admit.Limiter
 	text    []byte // scratch
 	packer  packer
+	sdp     []byte // summary of the message's SDP
 	tally   tally
 	agents  agents
 
@@ -38,9 +40,15 @@ type worker struct {
 	// none: it may differ from its correlation id.
 	linkedCall string
 
-	sipRows   openBatches[batch.SIP]
-	mediaRows openBatches[batch.Media]
-	eventRows openBatches[batch.Events]
+	sipRows    openBatches[batch.SIP]
+	mediaRows  openBatches[batch.Media]
+	eventRows  openBatches[batch.Events]
+	digestRows openBatches[batch.LegDigests]
+	idRows     openBatches[batch.IDs]
+	// digests are what the open batches' rows say of legs, in short.
+	digests       digest.Builder
+	digestMessage digest.Message
+	linker        *digest.Linker
 }
 
 // entrance is the worker's door for one transport: a listen.Sink.

@@ -24,10 +24,10 @@ func (s *Store) fresh(ctx context.Context, c *cost, ids []string, tenant string)
 		list := p.Add("Array(String)", ids)
 		legs, rows = "call_id IN "+list, "hasAny(call_ids, "+list+")"
 	}
-	const invite, bye = "1", "3" // as calls.Event has methods
-	sql := "SELECT l.tenant, l.call_id FROM (SELECT tenant, call_id, toUnixTimestamp64Micro(max(touched)) AS newest FROM " + s.table("legs") +
+	const ofCall = "1" // digest.OfCall
+	sql := "SELECT l.tenant, l.call_id FROM (SELECT tenant, call_id, toUnixTimestamp64Micro(max(touched)) AS newest FROM " + s.table("leg_digests") +
 		" WHERE touched > now64(6) - toIntervalSecond(" + freshSpan + ") AND " + legs + " AND " + tenantCondition(tenant, &p) +
-		" GROUP BY tenant, call_id HAVING countIf(has(events.method, " + invite + ") OR has(events.method, " + bye + ")) > 0) AS l" +
+		" GROUP BY tenant, call_id HAVING bitAnd(groupBitOr(kinds), " + ofCall + ") > 0) AS l" +
 		" LEFT JOIN (SELECT tenant, arrayJoin(call_ids) AS call_id, max(version) AS computed FROM " + s.table("call_rows") +
 		" WHERE version > toUnixTimestamp64Micro(now64(6)) - 2 * " + freshSpan + " * 1000000 AND deleted = 0 AND " + rows + " GROUP BY tenant, call_id) AS r" +
 		" ON l.tenant = r.tenant AND l.call_id = r.call_id WHERE newest >= computed LIMIT " + p.Add("UInt64", uint64(maxFresh))

@@ -55,9 +55,9 @@ func mapOf(value arrow.DataType) arrow.DataType {
 
 // ArrowSchema is the schema of the record batches that ingest sends into the table.
 func (t *Table) ArrowSchema() *arrow.Schema {
-	stored := t.Stored()
-	fields := make([]arrow.Field, len(stored))
-	for i, c := range stored {
+	sent := t.Sent()
+	fields := make([]arrow.Field, len(sent))
+	for i, c := range sent {
 		fields[i] = arrow.Field{Name: c.Name, Type: c.Kind.ArrowType()}
 	}
 	return arrow.NewSchema(fields, nil)

@@ -59,7 +59,11 @@ func (c Column) Definition() string {
 	if c.Alias != "" {
 		return fmt.Sprintf("`%s` %s ALIAS %s COMMENT %s", c.Name, c.SQLType(), c.Alias, Quote(c.Doc))
 	}
-	def := fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, c.SQLType(), Quote(c.Doc), c.CodecSQL())
+	typ := c.SQLType()
+	if c.Default != "" {
+		typ += " DEFAULT " + c.Default
+	}
+	def := fmt.Sprintf("`%s` %s COMMENT %s CODEC(%s)", c.Name, typ, Quote(c.Doc), c.CodecSQL())
 	if c.BlockBytes > 0 {
 		def += " SETTINGS (" + c.BlockSettings() + ")"
 	}
@@ -158,9 +162,6 @@ type Options struct {
 	Database string
 	// TTLDays overrides the tables' retention by table name; 0 keeps rows for ever.
 	TTLDays map[string]int
-	// LinkHeaders are the headers, as named in sip.headers, whose equal values tie
-	// legs together, besides those that always do; DefaultLinkHeaders when nil.
-	LinkHeaders []string
 	// Trunks are the networks that have a name: see ParseTrunks.
 	Trunks []Trunk
 	// Cluster spreads the tables over several nodes.

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -20,10 +19,10 @@ var IDs = Table{
 	Columns: []Column{
 		{Name: "id", Kind: Uint64, Doc: "cityHash64 of the Call-ID, correlation id, or other id that names a leg."},
 		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
-		{Name: "hour", Type: "DateTime('UTC')", Doc: "Start of the hour that the messages lie in."},
+		{Name: "hour", Kind: Uint32, Type: "DateTime('UTC')", Doc: "Start of the hour that the messages lie in."},
 		{Name: "call_id", Kind: Text, Doc: "Call-ID of the messages; empty when it is the id itself."},
 		{Name: "correlation_id", Kind: Text, Doc: "Correlation id of the messages; empty when it is the id itself."},
-		{Name: "stays", Type: "DateTime('UTC')", Doc: "Until when messages that were restored from the archive stay; 1970 for all others."},
+		{Name: "stays", Type: "DateTime('UTC')", Default: "toDateTime(0, 'UTC')", Doc: "Until when messages that were restored from the archive stay; 1970 for all others."},
 	},
 	Engine:      "ReplacingMergeTree",
 	PartitionBy: "toMonday(hour)",
@@ -35,27 +34,23 @@ var IDs = Table{
 	Granularity: 512,
 }
 
-// IDsFeed adds the ids of each message.
-var IDsFeed = Feed{
-	Name: "ids_feed", From: "sip", To: "ids", Doc: "Call-IDs and correlation ids of messages, into ids.",
-	columns: "id, tenant, hour, call_id, correlation_id",
-	query: func(o Options) string {
-		return `SELECT cityHash64(name) AS id, tenant, hour, if(call = name, '', call) AS call_id, if(correlation = name, '', correlation) AS correlation_id
+// idsSQL gives the ids of messages: what ingest writes as they arrive, but for the
+// ids of headers that tie legs together.
+func idsSQL(sip string) string {
+	return `SELECT cityHash64(name) AS id, tenant, hour, if(call = name, '', call) AS call_id, if(correlation = name, '', correlation) AS correlation_id
 FROM
 (
     SELECT tenant, toStartOfHour(time, 'UTC') AS hour, call_id AS call, correlation_id AS correlation
-    FROM ` + o.table("sip") + `
+    FROM ` + sip + `
     GROUP BY tenant, hour, call, correlation
 )
 ARRAY JOIN arrayDistinct([call, correlation]) AS name
 WHERE name != ''`
-	},
 }
 
 // RestoreIDsSQL feeds ids with a day (such as 2026-11-21) of sip that was read back
 // from the archive and stays until then. Doing so again does no harm.
 func RestoreIDsSQL(o Options, day string, until time.Time) string {
-	source := "(SELECT time, tenant, call_id, correlation_id FROM " + o.table(IDsFeed.From) + " WHERE toDate(time) = " + Quote(day) + ")"
-	return fmt.Sprintf("INSERT INTO %s (%s, stays)\nSELECT *, toDateTime(%d, 'UTC')\nFROM\n(\n%s\n)\nSETTINGS max_partitions_per_insert_block = 0", o.table(IDsFeed.To), IDsFeed.columns, until.Unix(),
-		strings.Replace(IDsFeed.Query(o), "FROM "+o.table(IDsFeed.From), "FROM "+source, 1))
+	source := "(SELECT time, tenant, call_id, correlation_id FROM " + o.table(SIP.Name) + " WHERE toDate(time) = " + Quote(day) + ")"
+	return fmt.Sprintf("INSERT INTO %s (id, tenant, hour, call_id, correlation_id, stays)\nSELECT *, toDateTime(%d, 'UTC')\nFROM\n(\n%s\n)\nSETTINGS max_partitions_per_insert_block = 0, "+DistributedSettings, o.table(IDs.Name), until.Unix(), idsSQL(source))
 }

@@ -50,7 +50,7 @@ type Column struct {
 	// Index is a data-skipping index, "" for none: "bloom_filter(0.01)", "minmax".
 	Index string
 	// Type overrides the kind's ClickHouse type, for the columns of derived tables
-	// that no kind has: aggregates, tuples. Ingest sends no such column.
+	// that no kind has.
 	Type string
 	// Alias is the SQL expression that computes the column when it is read; "" for
 	// a stored column. Nothing is sent for it, nothing can be inserted into it.
@@ -64,6 +64,9 @@ type Column struct {
 	// BlockBytes is how much of the column is compressed together, 0 for
 	// ClickHouse's own choice. More is smaller, and dearer to read one row of.
 	BlockBytes int
+	// Default is the expression that ClickHouse fills the column with: ingest sends
+	// no such column.
+	Default string
 }
 
 // SQLType is the ClickHouse type of the column.
@@ -123,7 +126,12 @@ func (t *Table) Column(name string) (Column, bool) {
 	return Column{}, false
 }
 
-// Stored lists the columns that are stored and sent, in order.
+// Sent lists the columns that ingest sends, in order.
+func (t *Table) Sent() []Column {
+	return slices.DeleteFunc(t.Stored(), func(c Column) bool { return c.Default != "" })
+}
+
+// Stored lists the columns that are stored, in order.
 func (t *Table) Stored() []Column {
 	out := make([]Column, 0, len(t.Columns))
 	for _, c := range t.Columns {

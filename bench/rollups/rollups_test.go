@@ -88,7 +88,7 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 		}
 	}()
 	before := engineCPU(b, engine.PID())
-	send(b, conn)
+	send(b, conn, with)
 	for idle := 0; idle < 4; time.Sleep(500 * time.Millisecond) {
 		if idle++; count(b, conn, "SELECT count() FROM system.merges") > 0 {
 			idle = 0
@@ -109,7 +109,7 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 }
 
 // send sends the traffic through the pipeline and waits until it is stored.
-func send(b *testing.B, conn driver.Conn) {
+func send(b *testing.B, conn driver.Conn, digests bool) {
 	b.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(b.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 256 << 20, Log: log})
@@ -119,7 +119,7 @@ func send(b *testing.B, conn driver.Conn) {
 	p := ingest.New(ingest.Config{
 		UDP: "127.0.0.1:0", Workers: 2, UDPBuffer: 16 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: 100_000, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 4, Tenant: "default",
-		CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
+		NoDigests: !digests, CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
 	}, sp, insert.New(conn, schema.Database, time.Minute), log)
 	if err := p.Start(b.Context()); err != nil {
 		b.Fatal(err)

@@ -136,7 +136,7 @@ func withDatabase(ctx context.Context, g *global, open func(context.Context, con
 func schemaOptions(c config.Config, d *database) schema.Options {
 	trunks, _ := schema.ParseTrunks(c.Trunks) // settings has checked them
 	o := schema.Options{
-		Database: d.name(), LinkHeaders: c.Correlation.Headers, Trunks: trunks,
+		Database: d.name(), Trunks: trunks,
 		Cluster: schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0},
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,

@@ -42,7 +42,7 @@ func New[R any](table *schema.Table) *Batch[R] {
 	b := &Batch[R]{table: table, arrow: table.ArrowSchema()}
 	fields := map[string]column{}
 	collect(reflect.ValueOf(&b.Cols).Elem(), fields)
-	for _, c := range table.Stored() {
+	for _, c := range table.Sent() {
 		col, ok := fields[c.Name]
 		if !ok || !col.accepts(c.Kind) {
 			panic(fmt.Sprintf("batch: no column %s of the right type in %T for table %s", c.Name, b.Cols, table.Name))

@@ -89,3 +89,21 @@ type Events struct {
 	ErrorOffset Number[uint32] `col:"error_offset"`
 	Body        Text           `col:"body"`
 }
+
+// LegDigests holds the columns of schema.LegDigests that are sent.
+type LegDigests struct {
+	Slot   Number[uint32] `col:"slot"`
+	Tenant Enum           `col:"tenant"`
+	CallID Text           `col:"call_id"`
+	Kinds  Number[uint8]  `col:"kinds"`
+	Digest Text           `col:"digest"`
+}
+
+// IDs holds the columns of schema.IDs.
+type IDs struct {
+	ID            Number[uint64] `col:"id"`
+	Tenant        Enum           `col:"tenant"`
+	Hour          Number[uint32] `col:"hour"`
+	CallID        Text           `col:"call_id"`
+	CorrelationID Text           `col:"correlation_id"`
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
 	"os"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heplake/heplake/internal/calls"
+	"github.com/heplake/heplake/internal/digest"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -33,25 +33,24 @@ type Config struct {
 	Links *calls.LinkOptions
 	// Log is where failures go; slog.Default when nil.
 	Log *slog.Logger
-	// Share is the share of the time that passes may take, 0.1 when 0; a quarter of
-	// it when there is much to do. No pause is longer than maxPause for it.
+	// Share is the share of the time that passes may take, 0.1 when 0. No pause is
+	// longer than maxPause for it.
 	Share float64
+	// LinkHeaders are the headers whose equal values tie legs together besides those
+	// that always do, for digests that are made of what is stored.
+	LinkHeaders []string
 }
 
 // How passes follow one another.
 const (
 	minPause = 100 * time.Millisecond
-	maxPause = 30 * time.Second
-	// busyLegs is how many legs of a pass make it a busy time: a quarter of the
-	// share is left then. A leg is read again in each pass in which it goes on, so
-	// that fewer passes are less work; rows come up to maxPause later for it.
-	busyLegs = 500
-	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
-	passCost, legCost = 30 * time.Millisecond, 200 * time.Microsecond
+	maxPause = 15 * time.Second
 	// poll is how often it looks without being woken: others may insert, too.
 	poll = time.Second
-	// An insert's legs are as old as its beginning once they can be seen: passes
-	// look back so far, and now and then farther.
+	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
+	passCost, legCost = 30 * time.Millisecond, 200 * time.Microsecond
+	// An insert's digests are as old as its beginning once they can be seen: looks
+	// go back so far, and now and then farther.
 	overlap, farOverlap = 15 * time.Second, 5 * time.Minute
 	farEvery            = time.Minute
 	// leaseTime is how long a process that says nothing keeps the work.
@@ -59,15 +58,31 @@ const (
 	leaseEvery = 5 * time.Second
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
-	// passBudget is how long a pass goes on with slots that ended longer than
-	// pastAfter ago.
-	passBudget, pastAfter = 3 * time.Second, time.Hour
-	// pageLegs is how many touched legs are listed, chunkLegs how many are put
-	// together, at a time.
-	pageLegs, chunkLegs = 50_000, 4_000
+	// passBudget is how long a pass goes on.
+	passBudget = 3 * time.Second
+	// chunkLegs is how many legs are put together at a time.
+	chunkLegs = 4_000
+	// cacheBytes is the memory of the legs of late.
+	cacheBytes = 96 << 20
 )
 
-// Assembler makes calls of legs. It is for one goroutine, but for Wake and the
+// When a leg that changed is made a call of again. A call is written when it
+// begins, when it is answered and when it ends; on a busy system what passes by
+// soon is waited for.
+const (
+	// busyLegs is how many changed legs make it a busy time, floodLegs a very busy
+	// one, in which everything waits longer.
+	busyLegs, floodLegs = 500, 20_000
+	// decidedAfter is after how long without a message a decided call is written,
+	// firstAfter a call after it began, furtherAfter and reportsAfter one that goes
+	// on.
+	decidedAfter = 1500 * time.Millisecond
+	firstAfter   = 5 * time.Second
+	furtherAfter = 15 * time.Second
+	reportsAfter = time.Minute
+)
+
+// Assembler makes calls of digests. It is for one goroutine, but for Wake and the
 // metrics.
 type Assembler struct {
 	cfg    Config
@@ -76,31 +91,31 @@ type Assembler struct {
 	holder string
 	wake   chan struct{}
 
-	// done is the time before which every touched leg is assembled, by the
-	// server's clock; zero when that is not known.
+	// done is the time before which every insert was read, by the server's clock;
+	// zero when that is not known.
 	done time.Time
-	// pending are the slots with legs to assemble, and since when they were touched;
-	// settledAt is what done was before there were any.
-	pending   map[time.Time]time.Time
+	// waiting are inserts that are yet to be read; settledAt is what done was before
+	// there were any, or legs to be written.
+	waiting   []insertion
 	settledAt time.Time
+	// read are the inserts that were read, by when and how many rows.
+	read map[int64]uint64
 	// farAt and leaseAt are when the wide look and the lease were last.
 	farAt, leaseAt time.Time
-	seen           generations[uint64, mark]
+	cache          *cache
+	carriers       linkIndex
 	near           nearIndex
-	// worked counts the legs of this turn, and what else it did as if it were legs.
+	decoder        digest.Decoder
+	tenants        map[string]string
+	// worked counts the legs of this turn.
 	worked  int
 	rollups []*rollup
 	resumed bool
+	backfill
 
 	calls         *rowBuffer[calls.Call]
 	registrations *rowBuffer[calls.Registration]
 	metrics       metrics
-}
-
-// mark is what a leg was like when it was last assembled.
-type mark struct {
-	touched int64
-	size    uint64
 }
 
 // New makes an assembler. It does nothing before Run or Pass.
@@ -117,9 +132,10 @@ func New(cfg Config) *Assembler {
 	host, _ := os.Hostname()
 	return &Assembler{
 		cfg: cfg, links: links, log: cfg.Log, holder: host + "/" + uuid.NewString(), wake: make(chan struct{}, 1),
-		seen: newGenerations[uint64, mark](500_000), near: newNearIndex(),
-		calls: newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
-		pending: map[time.Time]time.Time{}, rollups: newRollups(), metrics: newMetrics(),
+		cache: newCache(cacheBytes), carriers: newLinkIndex(), near: newNearIndex(), read: map[int64]uint64{}, tenants: map[string]string{},
+		backfill: newBackfill(cfg.LinkHeaders),
+		calls:    newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
+		rollups: newRollups(), metrics: newMetrics(),
 	}
 }
 
@@ -147,16 +163,15 @@ func (a *Assembler) Run(ctx context.Context) {
 		began := time.Now()
 		a.worked = 0
 		err := a.turn(ctx)
-		// On a busy machine a pass takes longer than it works: what it did counts.
-		took := min(time.Since(began), passCost+time.Duration(a.worked)*legCost)
 		if ctx.Err() != nil {
 			return
 		}
-		share := a.cfg.Share
-		if a.worked > busyLegs {
-			share /= 4
+		// On a busy machine a pass takes longer than it works: what it did counts.
+		took := min(time.Since(began), passCost+time.Duration(a.worked)*legCost)
+		pause := min(max(time.Duration(float64(took)*(1/a.cfg.Share-1)), minPause), maxPause)
+		if len(a.waiting) > 0 || a.behind() {
+			pause = minPause // what is late is made up for first
 		}
-		pause := min(max(time.Duration(float64(took)*(1/share-1)), minPause), maxPause)
 		if err != nil {
 			pause = retry.NextBackOff()
 			a.metrics.errors.Inc()
@@ -189,7 +204,7 @@ func (a *Assembler) turn(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return a.pass(ctx, passBudget)
+	return a.pass(ctx, passBudget, false)
 }
 
 // lease takes or keeps the work: mine tells whether it is ours. Two processes
@@ -203,11 +218,12 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 		return false, err
 	}
 	if holder != a.holder && holder != "" && age < leaseTime {
-		a.leaseAt, a.done, a.settledAt = time.Time{}, time.Time{}, time.Time{}
-		clear(a.pending)
+		a.leaseAt, a.done, a.settledAt, a.waiting = time.Time{}, time.Time{}, time.Time{}, nil
+		a.cache.reset()
+		clear(a.read)
 		return false, nil
 	}
-	if a.done.IsZero() {
+	if a.done.IsZero() && !done.IsZero() {
 		a.done, a.settledAt = done, done
 	}
 	if err := a.record(ctx); err != nil {
@@ -242,49 +258,43 @@ func (a *Assembler) record(ctx context.Context) error {
 	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(a.holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 
-// Pass assembles every leg that was touched since the last pass.
-func (a *Assembler) Pass(ctx context.Context) error { return a.pass(ctx, time.Duration(math.MaxInt64)) }
+// Pass assembles every leg that changed since the last pass.
+func (a *Assembler) Pass(ctx context.Context) error { return a.pass(ctx, math.MaxInt64, true) }
 
-// pass assembles the touched legs of the present. Those of the past, of which
-// there may be many, wait for their turn when the time is up.
-func (a *Assembler) pass(ctx context.Context, budget time.Duration) error {
+// pass reads what was inserted and assembles the legs that are due, or all that
+// changed. What is left when the time is up is the next pass's.
+func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything bool) error {
 	began := time.Now()
 	now, err := a.serverTime(ctx)
 	if err != nil {
 		return err
 	}
-	since := now.Add(-backlog)
-	if !a.done.IsZero() {
-		since = a.done.Add(-overlap)
-		if far := time.Since(a.farAt) >= farEvery; far {
-			since = a.done.Add(-farOverlap)
-			a.farAt = began
-		}
-	}
-	slots, err := a.touchedSlots(ctx, since)
-	if err != nil {
+	if err := a.look(ctx, now); err != nil {
 		return err
-	}
-	for _, slot := range slots {
-		if was, ok := a.pending[slot]; !ok || since.Before(was) {
-			a.pending[slot] = since
-		}
 	}
 	if a.settledAt.IsZero() {
 		a.settledAt = a.done
 	}
-	for _, slot := range slices.Backward(slices.SortedFunc(maps.Keys(a.pending), time.Time.Compare)) {
-		if slot.Before(now.Add(-pastAfter)) && time.Since(began) > budget {
-			break
+	oldest := now
+	for {
+		if len(a.waiting) > 0 {
+			oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
+			if a.waiting, err = a.readInsertions(ctx, a.waiting); err != nil {
+				return err
+			}
 		}
-		if err := a.assembleSlot(ctx, slot, a.pending[slot], now); err != nil {
+		if err := a.assemble(ctx, now, everything || len(a.cache.dirty) > readRows); err != nil {
 			return err
 		}
-		delete(a.pending, slot)
+		if len(a.waiting) == 0 || time.Since(began) > budget {
+			break
+		}
 	}
-	a.done = now
-	if len(a.pending) == 0 {
+	a.metrics.lag.Set(now.Sub(oldest).Seconds())
+	if len(a.waiting) == 0 && len(a.cache.dirty) == 0 {
 		a.settledAt = now
+	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && t.After(a.settledAt) {
+		a.settledAt = t // what changed before is written
 	}
 	if !a.resumed {
 		if err := a.resume(ctx); err != nil {
@@ -295,10 +305,104 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration) error {
 	if err := a.rollUp(ctx, now, false, budget); err != nil {
 		return err
 	}
+	if made, err := a.digestStored(ctx, budget-time.Since(began), everything); err != nil || made && everything {
+		if err == nil {
+			err = a.pass(ctx, budget, everything)
+		}
+		return err
+	}
 	a.metrics.runs.Inc()
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
-	a.metrics.pending.Set(float64(len(a.pending)))
+	a.metrics.pending.Set(float64(len(a.cache.dirty)))
+	a.metrics.cached.Set(float64(len(a.cache.young) + len(a.cache.old)))
 	return nil
+}
+
+// look lists what was inserted since the last look.
+func (a *Assembler) look(ctx context.Context, now time.Time) error {
+	since := now.Add(-backlog)
+	switch {
+	case a.done.IsZero():
+		a.cache.follows = 0 // everything there is comes by
+	case a.cache.follows == 0 && len(a.read) == 0:
+		if err := a.warm(ctx, now); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		back := overlap
+		if time.Since(a.farAt) >= farEvery {
+			back, a.farAt = farOverlap, time.Now()
+			a.forgetRead(a.done.Add(-2 * farOverlap).UnixMicro())
+		}
+		since = a.done.Add(-back)
+	}
+	fresh, err := a.insertions(ctx, since)
+	if err != nil {
+		return err
+	}
+	known := make(map[int64]bool, len(a.waiting))
+	for _, w := range a.waiting {
+		known[w.touched] = true
+	}
+	for _, f := range fresh {
+		if !known[f.touched] {
+			a.waiting = append(a.waiting, f)
+		}
+	}
+	a.done = now
+	return nil
+}
+
+// behind reports whether legs wait to be written that could be.
+func (a *Assembler) behind() bool { return len(a.cache.dirty) > readRows }
+
+// assemble makes calls of the legs that are due; the newest first, of which
+// somebody may ask.
+func (a *Assembler) assemble(ctx context.Context, now time.Time, everything bool) error {
+	due := a.due(time.Now(), everything)
+	for list := range slices.Chunk(due, chunkLegs) {
+		if err := a.chunk(ctx, now, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// due lists the legs to write.
+func (a *Assembler) due(now time.Time, everything bool) []*entry {
+	out := make([]*entry, 0, len(a.cache.dirty))
+	changed := len(a.cache.dirty)
+	stretch := time.Duration(1)
+	if changed > floodLegs {
+		stretch = 2
+	}
+	for e := range a.cache.dirty {
+		quiet := now.Sub(e.dirtyAt)
+		waited := now.Sub(e.dirtySince)
+		switch {
+		case everything || changed <= busyLegs:
+		case e.reportsOnly:
+			if waited < reportsAfter {
+				continue
+			}
+		case e.decisive:
+			if quiet < stretch*decidedAfter && waited < furtherAfter {
+				continue
+			}
+		case e.assembledAt.IsZero():
+			if waited < stretch*firstAfter {
+				continue
+			}
+		case waited < stretch*furtherAfter:
+			continue
+		}
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(x, y *entry) int {
+		return cmp.Or(cmp.Compare(y.last, x.last), cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.callID, y.callID))
+	})
+	return out
 }
 
 // Settle makes a pass, and computes every rollup that changed, whether it is its
@@ -322,26 +426,31 @@ func (a *Assembler) table(name string) string { return qualified(a.cfg.Database,
 
 // insert writes the gathered rows.
 func insert[T any](ctx context.Context, a *Assembler, b *rowBuffer[T]) error {
-	if b.rows == 0 {
+	defer b.reset()
+	return a.insert(ctx, b.table.Name, b.columns(), b.rows, b.b)
+}
+
+// insert writes rows in format RowBinary.
+func (a *Assembler) insert(ctx context.Context, table, columns string, rows int, body []byte) error {
+	if rows == 0 {
 		return nil
 	}
-	defer b.reset()
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"async_insert": 0, "insert_deduplicate": 0, "max_partitions_per_insert_block": 0, "wait_end_of_query": 1, "log_comment": "heplake assembler",
 		"max_insert_block_size": 10_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0, "max_threads": 1,
 		"distributed_foreground_insert": 1, "load_balancing": sameReplica,
 	}))
-	if err := a.cfg.Conn.InsertFormat(ctx, "RowBinary", b.insertSQL(a.cfg.Database), bytes.NewReader(b.b)); err != nil {
-		return fmt.Errorf("assemble: insert %d rows into %s: %w", b.rows, b.table.Name, err)
+	if err := a.cfg.Conn.InsertFormat(ctx, "RowBinary", "INSERT INTO "+a.table(table)+" ("+columns+")", bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("assemble: insert %d rows into %s: %w", rows, table, err)
 	}
 	return nil
 }
 
 // metrics are the assembler's figures.
 type metrics struct {
-	runs, legs, calls, registrations, removed, errors prometheus.Counter
-	seconds                                           prometheus.Histogram
-	lag, pending                                      prometheus.Gauge
+	runs, legs, calls, registrations, removed, errors, loaded, malformed prometheus.Counter
+	seconds                                                              prometheus.Histogram
+	lag, pending, cached                                                 prometheus.Gauge
 }
 
 func newMetrics() metrics {
@@ -356,8 +465,13 @@ func newMetrics() metrics {
 			Name: "heplake_assemble_seconds", Help: "Duration of passes.", Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 10),
 		}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "heplake_assemble_pending_slots", Help: "Intervals of ten minutes in the past whose legs wait to be assembled.",
+			Name: "heplake_assemble_pending_legs", Help: "Legs that changed and wait to be put together.",
 		}),
+		cached: prometheus.NewGauge(prometheus.GaugeOpts{Name: "heplake_assemble_cached_legs", Help: "Legs kept in memory."}),
+		loaded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "heplake_assemble_loaded_legs_total", Help: "Legs that were not in memory and had to be read.",
+		}),
+		malformed: prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_malformed_total", Help: "Legs whose digests cannot be read."}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "heplake_assemble_lag_seconds", Help: "How long the oldest leg of the last pass had waited since it was inserted.",
 		}),
@@ -366,7 +480,7 @@ func newMetrics() metrics {
 
 func (a *Assembler) collectors() []prometheus.Collector {
 	m := &a.metrics
-	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.seconds, m.lag, m.pending}
+	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.loaded, m.malformed, m.seconds, m.lag, m.pending, m.cached}
 }
 
 // Describe implements prometheus.Collector.

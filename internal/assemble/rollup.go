@@ -195,11 +195,3 @@ func (a *Assembler) fill(ctx context.Context, r *rollup, place int, list []int64
 		"distributed_foreground_insert": 1, "parallel_distributed_insert_select": 0, "load_balancing": sameReplica,
 	})), sql)
 }
-
-func joinInts(list []int64) string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i] = strconv.FormatInt(v, 10)
-	}
-	return strings.Join(out, ", ")
-}

@@ -129,32 +129,37 @@ type rowBuffer[T any] struct {
 	fields []field[T]
 	writer
 	rows int
-	// days counts the days that the rows lie in: each is a partition.
-	days map[int64]bool
 }
 
 func newRowBuffer[T any](table *schema.Table, fields []field[T]) *rowBuffer[T] {
-	return &rowBuffer[T]{table: table, fields: fields, days: map[int64]bool{}}
+	return &rowBuffer[T]{table: table, fields: fields}
 }
 
-func (b *rowBuffer[T]) add(v *T, day int64, version uint64, deleted bool) {
+func (b *rowBuffer[T]) add(v *T, version uint64, deleted bool) {
 	for i := range b.fields {
 		b.fields[i].write(&b.writer, v)
 	}
 	b.uint64(version)
 	b.bool(deleted)
 	b.rows++
-	b.days[day] = true
 }
 
-// insertSQL names the columns in the order in which rows are written.
-func (b *rowBuffer[T]) insertSQL(database string) string {
-	return "INSERT INTO " + qualified(database, b.table.Name) + " (`" + join(append(names(b.fields), "version", "deleted"), "`, `") + "`)"
+// versionBytes is what add ends a row with.
+const versionBytes = 8 + 1
+
+// cut takes off the row that was added last, which began there.
+func (b *rowBuffer[T]) cut(from int) {
+	b.b = b.b[:from]
+	b.rows--
+}
+
+// columns names the columns in the order in which rows are written.
+func (b *rowBuffer[T]) columns() string {
+	return "`" + join(append(names(b.fields), "version", "deleted"), "`, `") + "`"
 }
 
 func (b *rowBuffer[T]) reset() {
 	b.b, b.rows = b.b[:0], 0
-	clear(b.days)
 }
 
 func qualified(database, table string) string { return "`" + database + "`.`" + table + "`" }

@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,17 +10,34 @@ import (
 	"github.com/heplake/heplake/schema"
 )
 
+// row names the row of calls that a call is in. A row's key is a Call-ID or
+// correlation id of one of its legs, and its start is the time of one of their
+// messages.
+func row(c *calls.Call) rowKey { return rowKey{c.Key, c.Start.UnixMicro()} }
+
 // staleCalls finds the rows, written before, of calls that are part of the given
-// ones, or that are one of these under another key or hour.
-//
-// A row's key is a Call-ID or correlation id of one of its legs, and its start is
-// the time of one of their messages. So only calls of several ids, or over
-// several hours, can have such rows.
+// ones, or that are one of these under another key or hour. What was written of
+// legs by this process is known; of others it is looked for.
 func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call, error) {
+	present := make(map[place]bool, len(made))
+	for i := range made {
+		present[placeOf(made[i].Tenant, made[i].Key, made[i].Start)] = true
+	}
+	var out []calls.Call
 	owner := map[legID]*calls.Call{}
 	tenants := map[string]bool{}
 	var ids []string
 	var from, to time.Time
+	// gone takes a row that was written, if it is of the call and not one of those now.
+	gone := func(call *calls.Call, key string, start time.Time) {
+		if start.Before(call.Start) || start.After(call.LastSeen) {
+			return // another call that had the same id, at another time
+		}
+		if k := placeOf(call.Tenant, key, start); !present[k] {
+			present[k] = true
+			out = append(out, calls.Call{Tenant: call.Tenant, Key: key, Start: start})
+		}
+	}
 	for i := range made {
 		call := &made[i]
 		first, last := hourOf(call.Start), hourOf(call.LastSeen)
@@ -28,7 +46,18 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 		for _, id := range all {
 			alone = alone && id == call.Key
 		}
-		if alone {
+		fresh := true
+		for _, id := range call.CallIDs {
+			l := c.legs[legID{call.Tenant, id}]
+			if l == nil {
+				continue
+			}
+			fresh = fresh && l.e.fresh
+			if k := l.e.row; k.start != 0 && slices.Contains(all, k.key) {
+				gone(call, k.key, time.UnixMicro(k.start).UTC())
+			}
+		}
+		if alone || fresh {
 			continue
 		}
 		tenants[call.Tenant] = true
@@ -47,57 +76,79 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 		}
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return out, nil
 	}
 	sql := "SELECT tenant, correlation_id, start FROM " + c.table(schema.CallRows.Name) + " FINAL WHERE " + hours(from, to) +
 		" AND tenant IN " + inList(keysOf(tenants)) + " AND correlation_id IN " + inList(ids)
-	var out []calls.Call
 	err := c.rows(ctx, sql, func(r *reader) {
-		row := calls.Call{Tenant: r.string(), Key: r.string(), Start: time.UnixMicro(r.int64()).UTC()}
-		call := owner[legID{row.Tenant, row.Key}]
-		if call == nil || row.Start.Before(call.Start) || row.Start.After(call.LastSeen) {
-			return // another call that had the same id, at another time
-		}
-		if row.Key != call.Key || !hourOf(row.Start).Equal(hourOf(call.Start)) {
-			out = append(out, row)
+		k := legID{c.intern(r.bytes()), r.string()}
+		if start, call := time.UnixMicro(r.int64()).UTC(), owner[k]; call != nil {
+			gone(call, k.callID, start)
 		}
 	})
 	return out, err
 }
 
+// place is where a row of calls is: of several with the same place the newest
+// holds.
+type place struct {
+	tenant, key string
+	hour        int64
+}
+
+func placeOf(tenant, key string, start time.Time) place {
+	return place{tenant, key, start.Unix() / 3600}
+}
+
 // staleRegistrations finds the rows, written before, of attempts that began
 // earlier than was known.
-func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registration) ([]calls.Registration, error) {
+func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registration, of []*entry) ([]calls.Registration, error) {
 	type attempt struct {
 		legID
 		start int64
 	}
-	present := map[attempt]bool{}
-	legs := map[legID]bool{}
+	present := make(map[attempt]bool, len(made))
+	for i := range made {
+		present[attempt{legID{made[i].Tenant, made[i].CallID}, made[i].Time.UnixMicro()}] = true
+	}
+	var out []calls.Registration
+	unknown := map[legID]*entry{}
 	tenants := map[string]bool{}
 	var ids []string
-	for i := range made {
-		id := legID{made[i].Tenant, made[i].CallID}
-		present[attempt{id, made[i].Time.UnixMicro()}] = true
-		if !legs[id] {
-			legs[id], tenants[id.tenant] = true, true
-			ids = append(ids, id.callID)
+	var list []*entry
+	for _, e := range of {
+		if !e.fresh {
+			unknown[e.legID], tenants[e.tenant] = e, true
+			ids, list = append(ids, e.callID), append(list, e)
+			continue
+		}
+		for _, start := range e.attempts {
+			if t := time.UnixMicro(start).UTC(); inSlots(e, t) && !present[attempt{e.legID, start}] {
+				out = append(out, calls.Registration{Tenant: e.tenant, CallID: e.callID, Time: t})
+			}
 		}
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return out, nil
 	}
-	sql := "SELECT tenant, call_id, start FROM " + c.table(schema.RegistrationRows.Name) + " FINAL WHERE " + hours(hourOf(c.slot.Add(-time.Minute)), hourOf(c.slot)) +
+	s := c.span(list)
+	sql := "SELECT tenant, call_id, start FROM " + c.table(schema.RegistrationRows.Name) + " FINAL WHERE " + hours(hourOf(s.from.Add(-time.Minute)), hourOf(s.to)) +
 		" AND tenant IN " + inList(keysOf(tenants)) + " AND call_id IN " + inList(ids)
-	var out []calls.Registration
 	err := c.rows(ctx, sql, func(r *reader) {
-		row := calls.Registration{Tenant: r.string(), CallID: r.string(), Time: time.UnixMicro(r.int64()).UTC()}
-		id := legID{row.Tenant, row.CallID}
-		if legs[id] && c.inSlot(row.Time) && !present[attempt{id, row.Time.UnixMicro()}] {
-			out = append(out, row)
+		id := legID{c.intern(r.bytes()), r.string()}
+		start := time.UnixMicro(r.int64()).UTC()
+		if e := unknown[id]; e != nil && inSlots(e, start) && !present[attempt{id, start.UnixMicro()}] {
+			out = append(out, calls.Registration{Tenant: id.tenant, CallID: id.callID, Time: start})
 		}
 	})
 	return out, err
+}
+
+// inSlots reports whether a registration that began then is one of those that the
+// leg's change may be of: it began in a slot that changed, or little before.
+func inSlots(e *entry, t time.Time) bool {
+	from := time.Unix(e.dirtyFrom, 0)
+	return !t.Before(from.Add(-time.Minute)) && t.Before(time.Unix(e.last, 0).Add(slotWidth))
 }
 
 func hourOf(t time.Time) time.Time { return t.Truncate(time.Hour) }

@@ -84,11 +84,3 @@ func TestGenerationsForgetTheOldest(t *testing.T) {
 		t.Error("the oldest is still there")
 	}
 }
-
-func TestOpeningOfNothing(t *testing.T) {
-	for _, s := range []string{"", "1", "111FFFFFFFFFFFFFFFF", strings.Repeat("\x1f", openingWords)} {
-		if _, opened := readOpening([]byte(s)); opened {
-			t.Errorf("%q opens", s)
-		}
-	}
-}

@@ -43,7 +43,44 @@ func (p *planner) nodeFeeds(fresh []*schema.Feed) ([]*schema.Feed, error) {
 			p.steps.add("feed "+f.Name+": its query changed", "ALTER TABLE %s MODIFY QUERY %s", p.opt.Target(f.Name), f.Query(p.opt))
 		}
 	}
+	for _, name := range schema.RetiredFeeds {
+		if have := p.actual.tables[name]; have != nil && have.engine == "MaterializedView" {
+			p.steps.add("feed "+name+": no longer wanted", "DROP VIEW IF EXISTS %s SYNC", p.opt.Target(name))
+		}
+	}
+	for _, name := range schema.RetiredTables {
+		if p.actual.tables[name] != nil {
+			p.steps.Notes = append(p.steps.Notes, "table "+name+" is not used any more: it empties itself as its rows expire, or may be dropped")
+		}
+	}
 	return fresh, nil
+}
+
+// planDigests plans that the assembler makes the digests of what was stored before
+// there were any. Making them again does no harm.
+func (p *planner) planDigests() error {
+	if p.anywhere(p.opt.LocalName(schema.LegDigests.Name)) && !p.interrupted {
+		return nil
+	}
+	for _, source := range []string{schema.SIP.Name, schema.Media.Name} {
+		if !p.anywhere(p.opt.LocalName(source)) {
+			continue
+		}
+		rows, settings := uint64(0), "\nSETTINGS"
+		if p.nodes.settings != "" {
+			settings = p.nodes.settings + ","
+		}
+		parts := "FROM " + p.nodes.system("parts") + " WHERE active AND rows > 0 AND database = " + schema.Quote(p.database) + " AND table = " + schema.Quote(p.opt.LocalName(source))
+		if err := each(p.ctx, p.db, "SELECT count() "+parts+p.nodes.settings, func(scan scanFunc) error { return scan(&rows) }); err != nil {
+			return err
+		}
+		if rows > 0 {
+			p.steps.add("the days of "+source+" whose digests the assembler is to make, in the background",
+				"INSERT INTO %s (source, day, time, done) SELECT DISTINCT %s, toDate(partition), now64(6), 0 %s%s %s", qualified(p.database, schema.Backfill.Name), schema.Quote(source), parts,
+				settings, schema.DistributedSettings)
+		}
+	}
+	return nil
 }
 
 // planBackfill plans to feed what was stored before there were these feeds, the

@@ -96,6 +96,9 @@ func (p *planner) plan() error {
 	if err := p.planBackfill(fresh); err != nil {
 		return err
 	}
+	if err := p.planDigests(); err != nil {
+		return err
+	}
 	if len(p.conflicts) > 0 {
 		return errors.Join(p.conflicts...)
 	}

@@ -1,0 +1,220 @@
+package assemble
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/heplake/heplake/internal/digest"
+)
+
+// entry is a leg in memory: its digests, and what was made of it.
+type entry struct {
+	legID
+	kinds digest.Kinds
+	// data are its digests, one behind the other. lastAt is where those of its last
+	// slot begin.
+	data   []byte
+	lastAt int
+	// first and last are its slots.
+	first, last int64
+	// whole says that every digest that is stored of it is in data.
+	whole bool
+	// fresh says that nothing can have been written of it by an earlier process.
+	fresh bool
+
+	// dirtySince is when it changed, zero when it is written as it is; dirtyAt when
+	// it changed last, dirtyFrom the earliest slot that did.
+	dirtySince, dirtyAt time.Time
+	dirtyFrom           int64
+	// decisive says that the change may decide the call, reportsOnly that it is of
+	// reports alone.
+	decisive, reportsOnly bool
+	// assembledAt is when it was written last.
+	assembledAt time.Time
+	// row is the row of calls that it is part of, and written a hash of that.
+	row     rowKey
+	written uint64
+	// attempts are the starts of the registrations written of it, in µs.
+	attempts []int64
+}
+
+// rowKey names a row of calls.
+type rowKey struct {
+	key   string
+	start int64 // µs since the epoch
+}
+
+func (e *entry) dirty() bool { return !e.dirtySince.IsZero() }
+
+// size is about the memory that it takes.
+func (e *entry) size() int { return cap(e.data) + len(e.tenant) + len(e.callID) + 400 }
+
+// maxLegBytes bounds the digests of a leg that are kept: a Call-ID with more is no
+// call but a fault or an attack.
+const maxLegBytes = digest.MaxEvents * 50
+
+// add adds a digest of the slot.
+func (e *entry) add(slot int64, kinds digest.Kinds, data []byte) {
+	e.kinds |= kinds
+	if e.first == 0 || slot < e.first {
+		e.first = slot
+	}
+	if slot > e.last {
+		if e.kinds&(digest.OfRegistration|digest.OfCall) == digest.OfRegistration && e.last != 0 {
+			// Registrations go on for weeks under one Call-ID: an attempt is over in a
+			// slot, or in the one after.
+			e.data = append(e.data[:0], e.data[e.lastAt:]...)
+		}
+		e.last, e.lastAt = slot, len(e.data)
+	}
+	if len(e.data)+len(data) <= maxLegBytes {
+		e.data = append(e.data, data...)
+	}
+}
+
+// touch notes that it changed.
+func (e *entry) touch(slot int64, kinds digest.Kinds, now time.Time) {
+	if !e.dirty() {
+		e.dirtySince, e.dirtyFrom, e.decisive, e.reportsOnly = now, slot, false, true
+	}
+	e.dirtyAt = now
+	e.dirtyFrom = min(e.dirtyFrom, slot)
+	e.decisive = e.decisive || kinds&digest.Decisive != 0
+	e.reportsOnly = e.reportsOnly && kinds == digest.Reports
+}
+
+// cache has the legs of late. What it forgets it knows to have known, so that a
+// leg which is neither in it nor forgotten has no messages since it follows.
+type cache struct {
+	young, old map[legID]*entry
+	bytes      int // of young
+	limit      int // of young
+	forgotten  remembered
+	// follows is the slot from which on every digest went through here.
+	follows int64
+	dirty   map[*entry]struct{}
+}
+
+func newCache(limit int) *cache {
+	return &cache{
+		young: map[legID]*entry{}, old: map[legID]*entry{}, limit: limit / 2,
+		dirty: map[*entry]struct{}{},
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+func (id legID) hash() uint64 { return maphash.Comparable(seed, id) }
+
+// get returns the leg, nil when it is not here.
+func (c *cache) get(id legID) *entry {
+	if e := c.young[id]; e != nil {
+		return e
+	}
+	e := c.old[id]
+	if e != nil {
+		delete(c.old, id)
+		c.put(e)
+	}
+	return e
+}
+
+// put enters a leg that is not here.
+func (c *cache) put(e *entry) {
+	if c.bytes > c.limit {
+		c.forget()
+	}
+	c.young[e.legID] = e
+	c.bytes += e.size()
+}
+
+// forget lets the older half go, all but what is still to be written.
+func (c *cache) forget() {
+	old := c.old
+	c.old, c.young, c.bytes = c.young, make(map[legID]*entry, len(c.young)), 0
+	for id, e := range old {
+		if e.dirty() {
+			c.young[id] = e
+			c.bytes += e.size()
+		} else {
+			c.forgotten.add(id.hash())
+		}
+	}
+}
+
+// knows reports whether a leg that is not here has no digests of the slot or
+// after.
+func (c *cache) knows(id legID, slot int64) bool {
+	return slot >= max(c.follows, c.forgotten.since.Unix()) && !c.forgotten.has(id.hash())
+}
+
+// reset forgets everything, as when another process had the work.
+func (c *cache) reset() { *c = *newCache(2 * c.limit) }
+
+// digest takes in a digest as it is stored. A new leg is whole when its beginning
+// is in it, and nothing of it can have been stored before.
+func (c *cache) digest(id legID, slot int64, kinds digest.Kinds, data []byte, now time.Time) *entry {
+	e := c.get(id)
+	if e == nil {
+		known := c.knows(id, slot)
+		e = &entry{legID: id, fresh: known, whole: known && slot > c.follows && kinds&digest.Opens != 0}
+		e.add(slot, kinds, data)
+		c.put(e)
+	} else {
+		was := e.size()
+		e.add(slot, kinds, data)
+		c.bytes += e.size() - was
+	}
+	e.touch(slot, kinds, now)
+	c.dirty[e] = struct{}{}
+	return e
+}
+
+// linkIndex finds legs by the ids that they carry besides their Call-ID.
+type linkIndex struct {
+	legs generations[legID, carriers]
+	// seen are the ids that there were, also those that are no longer in legs.
+	seen remembered
+}
+
+// carriers are the legs that carry an id.
+type carriers struct {
+	legs []legID
+	// whole says that it was not forgotten before.
+	whole bool
+}
+
+// maxCarriers bounds the legs of an id that are remembered: an id of more names no
+// call.
+const maxCarriers = 128
+
+func newLinkIndex() linkIndex { return linkIndex{legs: newGenerations[legID, carriers](250_000)} }
+
+func (x *linkIndex) add(value string, id legID) {
+	k := legID{id.tenant, value}
+	c, known := x.legs.get(k)
+	for _, l := range c.legs {
+		if l.callID == id.callID {
+			return
+		}
+	}
+	if !known {
+		h := k.hash()
+		c.whole = !x.seen.has(h)
+		x.seen.add(h)
+	}
+	if len(c.legs) < maxCarriers {
+		c.legs = append(c.legs, id)
+		x.legs.put(k, c)
+	}
+}
+
+// find lists the legs that carry the id. complete says that there are no others
+// since the time, as far as there is an index.
+func (x *linkIndex) find(k legID, since time.Time) (legs []legID, complete bool) {
+	c, known := x.legs.get(k)
+	if since.Before(x.seen.since) {
+		return c.legs, false
+	}
+	return c.legs, known && c.whole || !known && !x.seen.has(k.hash())
+}

@@ -1,0 +1,150 @@
+package assemble
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/heplake/heplake/internal/calls"
+)
+
+// write makes calls and registrations of the legs, and writes those with a leg
+// that changed.
+func (c *chunk) write(ctx context.Context) error {
+	c.calls.reset()
+	c.registrations.reset()
+	var legs []calls.Leg
+	var registrations []calls.Registration
+	var registering []*entry
+	for id, l := range c.legs {
+		switch {
+		case !registers(l):
+			legs = append(legs, l.Leg.Leg)
+		case c.changed[id] && l.e.dirty():
+			registering = append(registering, l.e)
+			for _, r := range calls.Registrations(l.Leg.Leg, l.Last) {
+				if inSlots(l.e, r.Time) {
+					registrations = append(registrations, r)
+				}
+			}
+		}
+	}
+	var made []calls.Call
+	for _, g := range calls.GroupLegs(legs, c.links) {
+		if !slices.ContainsFunc(g.Legs, func(l calls.Leg) bool { return c.changed[legID{l.Tenant, l.CallID}] }) {
+			continue
+		}
+		last := time.Time{}
+		for i := range g.Legs {
+			if g.Legs[i].Last.After(last) {
+				last = g.Legs[i].Last
+			}
+		}
+		// As of its last message: what time decides later, the view settles.
+		if call := calls.Assemble(g, last); isCall(&call) {
+			made = append(made, call)
+		}
+	}
+	gone, err := c.staleCalls(ctx, made)
+	if err != nil {
+		return err
+	}
+	goneToo, err := c.staleRegistrations(ctx, registrations, registering)
+	if err != nil {
+		return err
+	}
+	version := uint64(c.now.UnixMicro())
+	var written []*calls.Call
+	var sums []uint64
+	for i := range made {
+		from := len(c.calls.b)
+		c.calls.add(&made[i], version, false)
+		sum := xxhash.Sum64(c.calls.b[from : len(c.calls.b)-versionBytes])
+		if e := c.first(&made[i]); e != nil && e.written == sum && e.row == row(&made[i]) {
+			c.calls.cut(from) // as it is already
+			continue
+		}
+		written, sums = append(written, &made[i]), append(sums, sum)
+	}
+	for i := range gone {
+		c.calls.add(&gone[i], version, true)
+	}
+	for i := range registrations {
+		c.registrations.add(&registrations[i], version, false)
+	}
+	for i := range goneToo {
+		c.registrations.add(&goneToo[i], version, true)
+	}
+	if err := insert(ctx, c.Assembler, c.calls); err != nil {
+		return err
+	}
+	if err := insert(ctx, c.Assembler, c.registrations); err != nil {
+		return err
+	}
+	for _, call := range written {
+		c.rollups[0].change(call.Start)
+		if e := c.first(call); e != nil && e.row.start != 0 && e.row.start != call.Start.UnixMicro() {
+			c.rollups[0].change(time.UnixMicro(e.row.start)) // where it was
+		}
+	}
+	c.note(written, sums, registrations, registering)
+	for i := range gone {
+		c.rollups[0].change(gone[i].Start)
+	}
+	for _, list := range [][]calls.Registration{registrations, goneToo} {
+		for i := range list {
+			c.rollups[1].change(list[i].Time)
+		}
+	}
+	c.metrics.calls.Add(float64(len(written)))
+	c.metrics.registrations.Add(float64(len(registrations)))
+	c.metrics.removed.Add(float64(len(gone) + len(goneToo)))
+	return nil
+}
+
+// first is the entry of a call's first leg, which knows its row.
+func (c *chunk) first(call *calls.Call) *entry {
+	if l := c.legs[legID{call.Tenant, call.CallIDs[0]}]; l != nil {
+		return l.e
+	}
+	return nil
+}
+
+// note remembers what was written.
+func (c *chunk) note(written []*calls.Call, sums []uint64, registrations []calls.Registration, registering []*entry) {
+	for i, call := range written {
+		for _, id := range call.CallIDs {
+			if l := c.legs[legID{call.Tenant, id}]; l != nil {
+				l.e.row, l.e.written = row(call), 0
+			}
+		}
+		if e := c.first(call); e != nil {
+			e.written = sums[i]
+		}
+	}
+	for _, e := range registering {
+		// Those of slots that did not change are still there.
+		e.attempts = slices.DeleteFunc(e.attempts, func(us int64) bool {
+			t := time.UnixMicro(us)
+			return inSlots(e, t) || t.Before(time.Unix(e.last, 0).Add(-2*slotWidth))
+		})
+	}
+	for i := range registrations {
+		r := &registrations[i]
+		if l := c.legs[legID{r.Tenant, r.CallID}]; l != nil {
+			l.e.attempts = append(l.e.attempts, r.Time.UnixMicro())
+		}
+	}
+}
+
+// isCall reports whether legs are a call, or at least of one whose opening was
+// missed: a subscription is none.
+func isCall(c *calls.Call) bool {
+	switch c.Method {
+	case "INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE":
+		return true
+	}
+	return false
+}

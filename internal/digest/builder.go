@@ -1,0 +1,458 @@
+package digest
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/heplake/heplake/internal/calls"
+)
+
+// SlotSeconds is the time that a digest covers: a leg's messages of different
+// slots are in different rows, so that a row's place in the table never moves.
+const SlotSeconds = 600
+
+const slotMicros = SlotSeconds * 1_000_000
+
+// Message is what a digest wants of a SIP message. Slices are read during the
+// call that they are given to alone. Fields are those of table sip.
+type Message struct {
+	Time                     int64 // µs since the epoch
+	Node                     []byte
+	CaptureID                uint32
+	CorrelationID, CallID    []byte
+	Src, Dst                 [16]byte
+	SrcPort, DstPort         uint16
+	Transport                []byte
+	Method                   []byte // of a request
+	Status                   uint16
+	Reason                   []byte
+	CSeq                     uint32
+	CSeqMethod               []byte
+	FromUser, FromDomain     []byte
+	ToUser, ToDomain         []byte
+	FromTag, ToTag           []byte
+	RURIUser, RURIDomain     []byte
+	UserAgent, Server        []byte
+	ContactUser, ContactHost []byte
+	ContactPort              uint16
+	PAIUser, Diversion       []byte
+	ViaBranch, ViaHost       []byte
+	Expires                  uint32
+	Q850                     uint16
+	// SDP is the one-line summary.
+	SDP []byte
+	// Links are what else names the call, each as "header:value".
+	Links [][]byte
+}
+
+// Report is what a digest wants of a quality report.
+type Report struct {
+	Time           int64 // µs since the epoch
+	Src            [16]byte
+	SrcPort        uint16
+	SSRC, Reporter uint32
+	// Loss is a share, 0 to 1.
+	MOS, Loss, JitterMs, RTTMs float32
+	// Reception says that loss and jitter mean something.
+	Reception bool
+}
+
+// Kinds says what is in a digest, so that its reader need not look.
+type Kinds uint8
+
+// What may be in a digest.
+const (
+	// OfCall: a message of INVITE or BYE.
+	OfCall Kinds = 1 << iota
+	// OfRegistration: a message of REGISTER.
+	OfRegistration
+	// Reports: quality reports.
+	Reports
+	// Decisive: a message after which a call's fate may be another: a final
+	// response to INVITE, a BYE or CANCEL, or a response to these.
+	Decisive
+	// Opens: a request that could have opened the leg.
+	Opens
+	// Linked: ids that tie it to other legs.
+	Linked
+)
+
+// Row is a digest of a leg in a slot. Its slices are the builder's: they hold
+// until the builder is used again.
+type Row struct {
+	// Slot is when the slot begins, in s since the epoch.
+	Slot   uint32
+	CallID []byte
+	Kinds  Kinds
+	Digest []byte
+}
+
+// ID is an id that names a leg: its Call-ID, a correlation id, or the value of a
+// header that ties it to others. Slices as in Row.
+type ID struct {
+	// Slot as in Row.
+	Slot uint32
+	// Key is the id, CallID that of the leg, CorrelationID what messages had that
+	// have the id: they lie under it in table sip.
+	Key, CallID, CorrelationID []byte
+}
+
+// leg gathers what belongs in a row.
+type leg struct {
+	slot   uint32
+	kinds  Kinds
+	base   int64
+	callID []byte
+	data   []byte
+	// rank and openedAt are of the best opening written, -1 for none.
+	rank     int
+	openedAt int64
+	// noted are hashes of what was written and need not be again.
+	noted []uint64
+	hash  uint64
+	// keys are the leg's ids, each after the correlation id that it came with.
+	keys []byte
+}
+
+// noteCorrelation notes a correlation id, also where it is the Call-ID.
+const noteCorrelation = 255
+
+// Builder gathers messages and reports by leg. It is for one goroutine; when warm
+// it allocates nothing.
+type Builder struct {
+	legs  []leg
+	count int
+	slots []int32 // number of a leg plus one; 0 is free; a power of two long
+	bytes int
+	// Opened is when the first was received that is in it, by the caller's word.
+	Opened time.Time
+	text   []byte // scratch
+}
+
+var seed = maphash.MakeSeed()
+
+// Len is the number of rows, Size their length in bytes.
+func (b *Builder) Len() int { return b.count }
+
+// Size is the length of the rows in bytes.
+func (b *Builder) Size() int { return b.bytes }
+
+// Held is the memory that the builder keeps, in bytes.
+func (b *Builder) Held() int {
+	n := 4 * cap(b.slots)
+	for i := range b.legs[:cap(b.legs)] {
+		l := &b.legs[:cap(b.legs)][i]
+		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + cap(l.keys) + 160
+	}
+	return n
+}
+
+// maxKeptLegs and maxKeptBytes bound the memory that is kept at a reset.
+const (
+	maxKeptLegs  = 1 << 16
+	maxKeptBytes = 4 << 10 // of one leg
+)
+
+// Reset empties the builder and keeps its memory.
+func (b *Builder) Reset() {
+	if cap(b.legs) > maxKeptLegs {
+		*b = Builder{text: b.text}
+		return
+	}
+	clear(b.slots)
+	for i := range b.legs[:b.count] {
+		if l := &b.legs[i]; cap(l.data) > maxKeptBytes {
+			l.data = nil
+		}
+	}
+	b.count, b.bytes, b.Opened = 0, 0, time.Time{}
+}
+
+// at returns what gathers the leg's row for the time.
+func (b *Builder) at(us int64, callID []byte) *leg {
+	slot := uint32(max(0, us) / slotMicros * SlotSeconds)
+	h := maphash.Bytes(seed, callID) ^ uint64(slot)*0x9e3779b97f4a7c15
+	if 2*(b.count+1) > len(b.slots) {
+		b.slots = make([]int32, max(1024, 2*len(b.slots)))
+		for i := range b.legs[:b.count] {
+			b.place(b.legs[i].hash, i)
+		}
+	}
+	mask := uint64(len(b.slots) - 1)
+	for s := h & mask; b.slots[s] != 0; s = (s + 1) & mask {
+		if l := &b.legs[b.slots[s]-1]; l.hash == h && l.slot == slot && string(l.callID) == string(callID) {
+			return l
+		}
+	}
+	if b.count == len(b.legs) {
+		if b.count == cap(b.legs) {
+			grown := make([]leg, b.count, max(256, 2*b.count))
+			copy(grown, b.legs)
+			b.legs = grown
+		}
+		b.legs = b.legs[:b.count+1]
+	}
+	l := &b.legs[b.count]
+	*l = leg{
+		slot: slot, hash: h, base: int64(slot) * 1_000_000, rank: -1,
+		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0],
+	}
+	l.data = append(l.data, recordBase)
+	l.data = le.AppendUint64(l.data, uint64(l.base))
+	b.place(h, b.count)
+	b.count++
+	return l
+}
+
+func (b *Builder) place(h uint64, i int) {
+	mask := uint64(len(b.slots) - 1)
+	s := h & mask
+	for b.slots[s] != 0 {
+		s = (s + 1) & mask
+	}
+	b.slots[s] = int32(i + 1)
+}
+
+// Message adds a message to its leg. Those of other methods, and those without a
+// Call-ID, belong to none.
+func (b *Builder) Message(m *Message) {
+	if len(m.CallID) == 0 || m.Time <= 0 {
+		return
+	}
+	l := b.at(m.Time, m.CallID)
+	linked := len(m.CorrelationID) > 0 && string(m.CorrelationID) != string(m.CallID)
+	if l.first(noteCorrelation, hashOf(m.CorrelationID)) {
+		l.key(m.CorrelationID, m.CallID)
+		if linked {
+			l.key(m.CorrelationID, m.CorrelationID)
+		}
+	}
+	method, ok := methodOf(m.CSeqMethod)
+	if !ok {
+		return
+	}
+	if len(m.Method) > 0 {
+		if method, ok = methodOf(m.Method); !ok {
+			method = calls.Other
+		}
+	}
+	was := len(l.data)
+	final := m.Status >= 200 && (method == calls.Invite || method == calls.Register)
+	opens := m.Status == 0 && len(m.ToTag) == 0 && len(m.Method) > 0 && method != calls.Ack && method != calls.Bye && method != calls.Cancel && method != calls.Prack
+	switch method {
+	case calls.Invite:
+		l.kinds |= OfCall
+		if final {
+			l.kinds |= Decisive
+		}
+	case calls.Bye, calls.Cancel:
+		l.kinds |= OfCall | Decisive
+	case calls.Register:
+		l.kinds |= OfRegistration
+	}
+	sdp := hashOf(m.SDP)
+	src, dst := hostHash(&m.Src, m.SrcPort), hostHash(&m.Dst, m.DstPort)
+	var e [1 + eventSize]byte
+	e[0] = recordEvent
+	le.PutUint32(e[1:], uint32(m.Time-l.base))
+	e[5] = byte(method)
+	le.PutUint16(e[6:], m.Status)
+	le.PutUint32(e[8:], m.CSeq)
+	le.PutUint32(e[12:], hashOf(m.FromTag))
+	le.PutUint32(e[16:], hashOf(m.ToTag))
+	le.PutUint32(e[20:], hashOf(m.ViaBranch))
+	le.PutUint32(e[24:], src)
+	le.PutUint32(e[28:], dst)
+	le.PutUint32(e[32:], hashOf(m.Node)+m.CaptureID)
+	le.PutUint32(e[36:], sdp)
+	le.PutUint32(e[40:], m.Expires)
+	l.data = append(l.data, e[:]...)
+
+	if opens {
+		l.kinds |= Opens
+		l.address(src, &m.Src, m.SrcPort)
+		l.address(dst, &m.Dst, m.DstPort)
+	}
+	if opens || final || method == calls.Bye && m.Status == 0 || m.Q850 > 0 || sdp != 0 || linked {
+		b.opening(l, m, opens)
+	}
+	if linked {
+		l.kinds |= Linked
+		l.text(recordCorrelation, m.CorrelationID)
+	}
+	for _, link := range m.Links {
+		l.kinds |= Linked
+		if l.text(recordLink, link) {
+			l.key(m.CorrelationID, linkValue(link))
+		}
+	}
+	if m.Status >= 200 && l.first(recordReason, uint32(m.Status)^hashOf(m.Reason)) {
+		l.data = le.AppendUint16(append(l.data, recordReason), m.Status)
+		l.data = appendString(l.data, m.Reason)
+	}
+	if m.Q850 > 0 {
+		l.data = le.AppendUint64(append(l.data, recordCause), uint64(m.Time))
+		l.data = le.AppendUint16(l.data, m.Q850)
+	}
+	if sdp != 0 && l.first(recordSDP, sdp) {
+		l.data = le.AppendUint32(append(l.data, recordSDP), sdp)
+		l.data = appendString(l.data, m.SDP)
+	}
+	if len(m.UserAgent) > 0 {
+		l.text(recordAgent, m.UserAgent)
+	}
+	if len(m.Server) > 0 {
+		l.text(recordAgent, m.Server)
+	}
+	l.node(m)
+	b.bytes += len(l.data) - was
+}
+
+// linkValue is the value of "header:value".
+func linkValue(link []byte) []byte {
+	for i, c := range link {
+		if c == ':' {
+			return link[i+1:]
+		}
+	}
+	return link
+}
+
+// first notes something by its hash, and reports whether it is new to the row.
+func (l *leg) first(kind byte, hash uint32) bool {
+	h := uint64(kind)<<32 | uint64(hash)
+	for _, n := range l.noted {
+		if n == h {
+			return false
+		}
+	}
+	l.noted = append(l.noted, h)
+	return true
+}
+
+// text writes a string once, and reports whether it did.
+func (l *leg) text(kind byte, s []byte) bool {
+	if !l.first(kind, hashOf(s)) {
+		return false
+	}
+	l.data = appendString(append(l.data, kind), s)
+	return true
+}
+
+// key notes an id that names the leg.
+func (l *leg) key(correlation, id []byte) {
+	l.keys = appendString(appendString(l.keys, correlation), id)
+}
+
+func (l *leg) address(h uint32, ip *[16]byte, port uint16) {
+	if l.first(recordAddress, h) {
+		l.data = le.AppendUint32(append(l.data, recordAddress), h)
+		l.data = append(l.data, ip[:]...)
+		l.data = le.AppendUint16(l.data, port)
+	}
+}
+
+// node writes the agent's name; its id where it has none.
+func (l *leg) node(m *Message) {
+	switch {
+	case len(m.Node) > 0:
+		l.text(recordNode, m.Node)
+	case m.CaptureID != 0:
+		if l.first(recordNode, m.CaptureID) {
+			var digits [10]byte
+			i := len(digits)
+			for n := m.CaptureID; n > 0; n /= 10 {
+				i--
+				digits[i] = byte('0' + n%10)
+			}
+			l.data = appendString(append(l.data, recordNode), digits[i:])
+		}
+	}
+}
+
+// opening writes what the message says of the leg's opening, if it says it better
+// than those before it.
+func (b *Builder) opening(l *leg, m *Message, opens bool) {
+	rank := 0
+	if opens {
+		rank |= rankOpens
+	}
+	if m.Status == 0 {
+		rank |= rankRequest
+	}
+	if rank|rankFirstHop < l.rank || rank|rankFirstHop == l.rank && m.Time >= l.openedAt {
+		return // whatever its hop
+	}
+	src := netip.AddrFrom16(m.Src).Unmap()
+	b.text = src.AppendTo(b.text[:0])
+	if string(b.text) == string(m.ViaHost) {
+		rank |= rankFirstHop
+	}
+	if rank < l.rank || rank == l.rank && m.Time >= l.openedAt {
+		return
+	}
+	l.rank, l.openedAt = rank, m.Time
+	t := b.text[:0]
+	for _, s := range [...][]byte{m.Method, m.FromUser, m.FromDomain, m.ToUser, m.ToDomain, m.RURIUser, m.RURIDomain, m.PAIUser, m.Diversion, m.ContactUser, m.ContactHost, m.Transport, m.UserAgent} {
+		t = appendString(t, s)
+	}
+	t = le.AppendUint16(t, m.ContactPort)
+	t = append(t, m.Src[:]...)
+	t = le.AppendUint16(t, m.SrcPort)
+	t = append(t, m.Dst[:]...)
+	t = le.AppendUint16(t, m.DstPort)
+	b.text = t
+	l.data = append(l.data, recordOpening, byte(rank))
+	l.data = le.AppendUint64(l.data, uint64(m.Time))
+	l.data = appendString(l.data, t)
+}
+
+// Report adds a quality report to the leg of the id, its Call-ID or correlation id.
+func (b *Builder) Report(id []byte, r *Report) {
+	if len(id) == 0 || r.Time <= 0 {
+		return
+	}
+	l := b.at(r.Time, id)
+	l.kinds |= Reports
+	was := len(l.data)
+	l.data = le.AppendUint64(append(l.data, recordReport), uint64(r.Time))
+	l.data = append(l.data, r.Src[:]...)
+	l.data = le.AppendUint16(l.data, r.SrcPort)
+	l.data = le.AppendUint32(l.data, r.SSRC)
+	l.data = le.AppendUint32(l.data, r.Reporter)
+	for _, f := range [...]float32{r.MOS, r.Loss, r.JitterMs, r.RTTMs} {
+		l.data = le.AppendUint32(l.data, math.Float32bits(f))
+	}
+	reception := byte(0)
+	if r.Reception {
+		reception = 1
+	}
+	l.data = append(l.data, reception)
+	b.bytes += len(l.data) - was
+}
+
+// Row is the i-th row. A row of no kind has no digest worth keeping, only ids.
+func (b *Builder) Row(i int) Row {
+	l := &b.legs[i]
+	return Row{Slot: l.slot, CallID: l.callID, Kinds: l.kinds, Digest: l.data}
+}
+
+// IDs gives the ids that name the leg of the i-th row, each with each correlation
+// id that its messages had; none of a row of reports alone.
+func (b *Builder) IDs(i int, each func(ID)) {
+	l := &b.legs[i]
+	for rest := l.keys; len(rest) > 0; {
+		var correlation, key []byte
+		correlation, rest = cutString(rest)
+		key, rest = cutString(rest)
+		each(ID{Slot: l.slot, Key: key, CallID: l.callID, CorrelationID: correlation})
+	}
+}
+
+func cutString(b []byte) (s, rest []byte) {
+	n, w := binary.Uvarint(b)
+	return b[w : w+int(n)], b[w+int(n):]
+}
