@@ -328,6 +328,9 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 		if err := a.warm(ctx, now); err != nil {
 			return err
 		}
+		if err := a.mend(ctx); err != nil {
+			return err
+		}
 		fallthrough
 	default:
 		back := overlap

@@ -74,6 +74,26 @@ func (a *Assembler) digestStored(ctx context.Context, budget time.Duration, ever
 	}
 }
 
+// Digests wait in memory for a little longer than messages: of a process that was
+// killed some were stored without. They are looked for around the end of what it
+// stored.
+const mendBefore, mendAfter = 10 * time.Second, 5 * time.Second
+
+// mend makes the digests again of what was stored shortly before the last digest.
+func (a *Assembler) mend(ctx context.Context) error {
+	var last time.Time
+	err := a.rows(ctx, "SELECT max(touched) FROM "+a.table("leg_digests")+" WHERE touched > now64(6) - toIntervalDay(1)", func(r *reader) { last = time.UnixMicro(r.int64()) })
+	if err != nil || last.Unix() <= 0 {
+		return err
+	}
+	for _, source := range []string{schema.SIP.Name, schema.Media.Name} {
+		if err := a.DigestStored(ctx, source, last.Add(-mendBefore), last.Add(mendAfter)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // daysToDo finds the newest day to do.
 func (a *Assembler) daysToDo(ctx context.Context) error {
 	sql := "SELECT source, toString(day) FROM " + a.table("backfill") + " GROUP BY source, day HAVING argMax(done, time) = 0 ORDER BY day DESC, source DESC LIMIT 1"
