@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -36,5 +37,8 @@ func (l *lake) exec(t *testing.T, sql string) {
 	t.Helper()
 	if err := l.db.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%v\n%s", err, sql)
+	}
+	if strings.HasPrefix(sql, "INSERT INTO sip ") {
+		l.Digest(t)
 	}
 }

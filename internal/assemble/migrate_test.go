@@ -66,7 +66,7 @@ func TestMigration(t *testing.T) {
 	if s := plan(); !s.Empty() {
 		t.Errorf("a migrated database needs more:\n%s", s)
 	}
-	l.Assemble(t)
+	l.Pass(t)
 	compare(t, "calls", query(t, l, callSQL), want)
 	compare(t, "messages", query(t, l, "SELECT toString(sum(messages)) FROM messages_1m"), messages)
 	if got := fmt.Sprint(query(t, l, "SELECT toString(countIf(bitAnd(kinds, 4) > 0) > 0) FROM leg_digests")); got != "[1]" {

@@ -57,7 +57,7 @@ func (l *Lake) fill(t testing.TB, names []string) {
 		packets = append(packets, captures.Read(t, captures.Path(name+".pcap")))
 	}
 	l.Load(t, l.DB, packets...)
-	l.Assemble(t)
+	l.Pass(t)
 	if err := l.DB.QueryRow(t.Context(), "SELECT min(time), max(time) + toIntervalSecond(1) FROM sip").Scan(&l.From, &l.To); err != nil {
 		t.Fatal(err)
 	}
@@ -103,15 +103,36 @@ func (l *Lake) Feed(t testing.TB, packets [][]byte) {
 		list[i] = captures.Packet{Transport: "udp", Payload: p}
 	}
 	l.Load(t, l.DB, list)
-	l.Assemble(t)
+	l.Pass(t)
 }
 
-// Assemble makes calls of what is stored.
-func (l *Lake) Assemble(t testing.TB) {
+// Pass makes calls of what ingest stored.
+func (l *Lake) Pass(t testing.TB) {
 	t.Helper()
 	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name}).Pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Digest does for messages that the test inserted itself what ingest does for
+// those that it receives.
+func (l *Lake) Digest(t testing.TB) {
+	t.Helper()
+	var from, to time.Time
+	if err := l.DB.QueryRow(t.Context(), "SELECT min(time), max(time) + toIntervalSecond(1) FROM sip").Scan(&from, &to); err != nil {
+		t.Fatal(err)
+	}
+	a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, LinkHeaders: schema.DefaultLinkHeaders})
+	if err := a.DigestStored(t.Context(), schema.SIP.Name, from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Assemble makes calls of what is stored, also of what the test inserted itself.
+func (l *Lake) Assemble(t testing.TB) {
+	t.Helper()
+	l.Digest(t)
+	l.Pass(t)
 }
 
 // Settle makes calls and every rollup of what is stored.
