@@ -35,7 +35,7 @@ func TestMessagesWithoutDigests(t *testing.T) {
 		<-done
 	}
 	work("SELECT toString(count() > 0) FROM assembler WHERE done > toDateTime64(0, 6)")
-	err := l.DB.Exec(t.Context(), `INSERT INTO sip (time, tenant, call_id, correlation_id, method, status, cseq, cseq_method, from_tag, to_tag, via_branch, src_ip, dst_ip)
+	err := l.DB.Exec(t.Context(), `INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, status, cseq, cseq_method, from_tag, to_tag, own_branch, src_ip, dst_ip)
 SELECT (SELECT max(touched) FROM leg_digests) + toIntervalMillisecond(n), 'default', 'killed@a', 'killed@a', m, s, 1, 'INVITE', 'f', t, 'b', toIPv6('10.0.0.1'), toIPv6('10.0.0.2')
 FROM values('n UInt32, m String, s UInt16, t String', (0, 'INVITE', 0, ''), (10, '', 486, 'x'), (20, 'ACK', 0, 'x'))`)
 	if err != nil {
