@@ -67,19 +67,14 @@ func (w *worker) digestsOpened(received time.Time) {
 	}
 }
 
-// digestAges is for how many times the age of a batch digests are gathered: the
-// longer, the more of a leg is in one.
-const digestAges = 4
-
 // digestBytes is the size at which digests are not gathered any longer.
 const digestBytes = 4 << 20
 
 // sealDigests seals digests that are old or large; all of them when everything is.
 func (p *Pipeline) sealDigests(t time.Time) {
-	old := t.Add(-(digestAges - 1) * p.cfg.BatchAge)
 	for _, w := range p.workers {
 		w.mu.Lock()
-		if w.digests.Len() > 0 && (w.digests.Opened.Before(old) || w.digests.Size() > digestBytes) {
+		if w.digests.Len() > 0 && (w.digests.Opened.Before(t) || w.digests.Size() > digestBytes) {
 			w.flushDigests()
 		}
 		w.mu.Unlock()

@@ -332,7 +332,10 @@ func insertSQL(t *table, has []Column) string {
 
 // formerName is what a column was called in an earlier version of the schema; ""
 // when it was called as now.
-func formerName(*schema.Table, string) string { return "" }
+func formerName(t *schema.Table, column string) string {
+	c, _ := t.Column(column)
+	return c.Was
+}
 
 // attach makes the staged rows rows of the target, in one step: all of them when
 // the target has none of that day, else those that it lacks.

@@ -92,7 +92,7 @@ type declaration struct {
 }
 
 // internal columns are those that others are computed from, which say it all.
-func internal(schema.Column) bool { return false }
+func internal(c schema.Column) bool { return c.Internal }
 
 func columnNames(columns []Column) []string {
 	out := make([]string, len(columns))
