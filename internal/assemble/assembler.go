@@ -71,7 +71,7 @@ const (
 // soon is waited for.
 const (
 	// busyLegs is how many changed legs make it a busy time, floodLegs a very busy
-	// one, in which everything waits longer.
+	// one, in which calls are written when they are over.
 	busyLegs, floodLegs = 500, 20_000
 	// decidedAfter is after how long without a message a decided call is written,
 	// firstAfter a call after it began, furtherAfter and reportsAfter one that goes
@@ -79,6 +79,8 @@ const (
 	decidedAfter = 1500 * time.Millisecond
 	firstAfter   = 5 * time.Second
 	furtherAfter = 15 * time.Second
+	// floodAfter is for calls that are not over, in a very busy time.
+	floodAfter   = 30 * time.Second
 	reportsAfter = time.Minute
 )
 
@@ -372,32 +374,28 @@ func (a *Assembler) assemble(ctx context.Context, now time.Time, everything bool
 	return nil
 }
 
+// ripe reports whether a leg is to be written now, on a busy system.
+func (e *entry) ripe(now time.Time, flood bool) bool {
+	quiet, waited := now.Sub(e.dirtyAt), now.Sub(e.dirtySince)
+	switch {
+	case e.reportsOnly:
+		return waited >= reportsAfter
+	case e.over, e.decisive && !flood:
+		return quiet >= decidedAfter || waited >= furtherAfter
+	case flood:
+		return waited >= floodAfter
+	case e.assembledAt.IsZero():
+		return waited >= firstAfter
+	}
+	return waited >= furtherAfter
+}
+
 // due lists the legs to write.
 func (a *Assembler) due(now time.Time, everything bool) []*entry {
 	out := make([]*entry, 0, len(a.cache.dirty))
 	changed := len(a.cache.dirty)
-	stretch := time.Duration(1)
-	if changed > floodLegs {
-		stretch = 2
-	}
 	for e := range a.cache.dirty {
-		quiet := now.Sub(e.dirtyAt)
-		waited := now.Sub(e.dirtySince)
-		switch {
-		case everything || changed <= busyLegs:
-		case e.reportsOnly:
-			if waited < reportsAfter {
-				continue
-			}
-		case e.decisive:
-			if quiet < stretch*decidedAfter && waited < furtherAfter {
-				continue
-			}
-		case e.assembledAt.IsZero():
-			if waited < stretch*firstAfter {
-				continue
-			}
-		case waited < stretch*furtherAfter:
+		if !everything && changed > busyLegs && !e.ripe(now, changed > floodLegs) {
 			continue
 		}
 		out = append(out, e)

@@ -26,9 +26,9 @@ type entry struct {
 	// it changed last, dirtyFrom the earliest slot that did.
 	dirtySince, dirtyAt time.Time
 	dirtyFrom           int64
-	// decisive says that the change may decide the call, reportsOnly that it is of
-	// reports alone.
-	decisive, reportsOnly bool
+	// decisive says that the change may decide the call, over that it may end it,
+	// reportsOnly that it is of reports alone.
+	decisive, over, reportsOnly bool
 	// assembledAt is when it was written last.
 	assembledAt time.Time
 	// row is the row of calls that it is part of, and written a hash of that.
@@ -75,11 +75,12 @@ func (e *entry) add(slot int64, kinds digest.Kinds, data []byte) {
 // touch notes that it changed.
 func (e *entry) touch(slot int64, kinds digest.Kinds, now time.Time) {
 	if !e.dirty() {
-		e.dirtySince, e.dirtyFrom, e.decisive, e.reportsOnly = now, slot, false, true
+		e.dirtySince, e.dirtyFrom, e.decisive, e.over, e.reportsOnly = now, slot, false, false, true
 	}
 	e.dirtyAt = now
 	e.dirtyFrom = min(e.dirtyFrom, slot)
 	e.decisive = e.decisive || kinds&digest.Decisive != 0
+	e.over = e.over || kinds&digest.Over != 0
 	e.reportsOnly = e.reportsOnly && kinds == digest.Reports
 }
 

@@ -78,6 +78,9 @@ const (
 	Opens
 	// Linked: ids that tie it to other legs.
 	Linked
+	// Over: a message after which a call goes on no more: a failure of INVITE that
+	// is no challenge, a BYE, or a response to it.
+	Over
 )
 
 // Row is a digest of a leg in a slot. Its slices are the builder's: they hold
@@ -247,8 +250,13 @@ func (b *Builder) Message(m *Message) {
 		l.kinds |= OfCall
 		if final {
 			l.kinds |= Decisive
+			if m.Status >= 300 && m.Status != 401 && m.Status != 407 {
+				l.kinds |= Over
+			}
 		}
-	case calls.Bye, calls.Cancel:
+	case calls.Bye:
+		l.kinds |= OfCall | Decisive | Over
+	case calls.Cancel:
 		l.kinds |= OfCall | Decisive
 	case calls.Register:
 		l.kinds |= OfRegistration

@@ -94,7 +94,7 @@ func TestLeg(t *testing.T) {
 		b.Report([]byte("c1@a"), &r)
 	}
 	digests, kinds := rows(&b)
-	if kinds != OfCall|Reports|Decisive|Opens|Linked || b.Len() != 2 {
+	if kinds != OfCall|Reports|Decisive|Opens|Linked|Over || b.Len() != 2 {
 		t.Errorf("%d rows of kinds %b", b.Len(), kinds)
 	}
 	l := decode(t, digests["c1@a"])
