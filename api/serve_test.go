@@ -131,6 +131,7 @@ func TestTurns(t *testing.T) {
 	url := serve(t, Config{Registerer: registry, MaxQueries: 1, Timeout: 200 * time.Millisecond, Store: faults{calls: func(ctx context.Context) error {
 		asked <- struct{}{}
 		<-release
+		<-ctx.Done() // its time is up before that of the second, or soon after
 		return ctx.Err()
 	}}})
 	done := make(chan reply)

@@ -70,6 +70,9 @@ func bulkTables() []bulkTable {
 	}
 	// Views for analysts are whole for themselves. Their first column is the time.
 	for _, v := range schema.AnalystViews() {
+		if !slices.Contains([]string{"start", "time", "hour", "day", "bucket"}, v.Columns[0].Name) {
+			continue // settings, not records
+		}
 		t := bulkTable{name: v.Name, columns: v.Columns, time: v.Columns[0].Name}
 		if t.order = t.time; v == schema.Messages {
 			t.order = "hour, correlation_id, time"

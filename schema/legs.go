@@ -29,7 +29,7 @@ var LegDigests = Table{
 		{Name: "slot", Kind: Uint32, Type: "DateTime('UTC')", Doc: "The ten minutes that the messages lie in."},
 		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
 		{Name: "call_id", Kind: Text, Codec: "LZ4", Doc: "Call-ID of the leg; of reports what they name it by."},
-		{Name: "kinds", Kind: Uint8, Doc: "What is in it, as bits: 1 messages of a call, 2 of a registration, 4 quality reports, 8 what decides a call, 16 a request that opens a leg, 32 ids that tie legs together, 64 the end of a call."},
+		{Name: "kinds", Kind: Uint8, Doc: "What is in it, as bits: 1 messages of a call, 2 of a registration, 4 quality reports, 8 what decides a call, 16 a request that opens a leg, 32 ids that tie legs together, 64 the end of a call, 128 further messages of dialogs."},
 		{Name: "touched", Type: utc, Default: "now64(6, 'UTC')", Codec: "Delta(8), ZSTD(1)", Index: "minmax", Doc: "When the server began the insert: the same for all rows of one."},
 		{Name: "digest", Kind: Text, Codec: "LZ4", Doc: "Each message and report in a few bytes, and what they say of the call once."},
 	},

@@ -81,6 +81,8 @@ const (
 	// Over: a message after which a call goes on no more: a failure of INVITE that
 	// is no challenge, a BYE, or a response to it.
 	Over
+	// Further: messages of other methods, which go on in a dialog: ACK, PRACK, INFO.
+	Further
 )
 
 // Row is a digest of a leg in a slot. Its slices are the builder's: they hold
@@ -260,6 +262,8 @@ func (b *Builder) Message(m *Message) {
 		l.kinds |= OfCall | Decisive
 	case calls.Register:
 		l.kinds |= OfRegistration
+	default:
+		l.kinds |= Further
 	}
 	sdp := hashOf(m.SDP)
 	src, dst := hostHash(&m.Src, m.SrcPort), hostHash(&m.Dst, m.DstPort)
@@ -297,7 +301,7 @@ func (b *Builder) Message(m *Message) {
 			l.key(m.CorrelationID, linkValue(link))
 		}
 	}
-	if m.Status >= 200 && l.first(recordReason, uint32(m.Status)^hashOf(m.Reason)) {
+	if final && l.first(recordReason, uint32(m.Status)^hashOf(m.Reason)) {
 		l.data = le.AppendUint16(append(l.data, recordReason), m.Status)
 		l.data = appendString(l.data, m.Reason)
 	}

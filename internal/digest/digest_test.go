@@ -177,6 +177,19 @@ func TestOrderAndRepetition(t *testing.T) {
 	}
 }
 
+// TestEachMessageAlone: a row that has nothing but an ACK is worth keeping.
+func TestEachMessageAlone(t *testing.T) {
+	ack := call()[5]
+	ack.Method, ack.CSeqMethod = []byte("ACK"), []byte("ACK")
+	for _, m := range append(call(), ack) {
+		var b Builder
+		b.Message(&m)
+		if r := b.Row(0); r.Kinds == 0 || decode(t, r.Digest).Messages != 1 {
+			t.Errorf("%s %d alone has kinds %b", m.CSeqMethod, m.Status, r.Kinds)
+		}
+	}
+}
+
 func TestIDs(t *testing.T) {
 	var b Builder
 	m := call()[1]

@@ -229,11 +229,12 @@ func (l *lake) checkSchema(ctx context.Context, h *health) error {
 	return nil
 }
 
-// declared are the columns of each table and view.
+// declared are the columns of each table and view. Those of tables that are
+// computed are seen by whoever may read what they are computed of alone.
 func declared() map[string][]schema.Column {
 	out := map[string][]schema.Column{}
 	for _, t := range schema.Tables() {
-		out[t.Name] = t.Columns
+		out[t.Name] = t.Stored()
 	}
 	for _, v := range schema.Views() {
 		out[v.Name] = v.Columns
