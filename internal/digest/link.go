@@ -52,7 +52,7 @@ func (l *Linker) Add(name string, value []byte) {
 	}
 	switch name {
 	case headerSession, headerSessionRemote:
-		if bytes.IndexAny(value, "123456789abcdefABCDEF") < 0 {
+		if !bytes.ContainsAny(value, "123456789abcdefABCDEF") {
 			return
 		}
 	case headerReplaces:
