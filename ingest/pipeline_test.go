@@ -55,7 +55,7 @@ func openVia(t *testing.T, change func(*ingest.Config), bounds spool.Options, di
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	for _, table := range schema.Tables() {
+	for _, table := range schema.ByIngest() {
 		if err := db.Exec(t.Context(), table.CreateSQL(schema.Options{Database: opt.Auth.Database})); err != nil {
 			t.Fatal(err)
 		}

@@ -162,9 +162,13 @@ func (t *Table) Star() string {
 // Database is the database that holds every table.
 const Database = "heplake"
 
-// Tables lists every table that ingest inserts rows into. Derived has those that
-// are computed from them.
+// Tables lists the tables of what was received. Derived has those that are computed
+// of it.
 func Tables() []*Table { return []*Table{&SIP, &Media, &Events} }
+
+// ByIngest lists the tables that ingest inserts into: those of what was received, and
+// what it keeps of that in short.
+func ByIngest() []*Table { return append(Tables(), &LegDigests, &IDs) }
 
 // origin is what every record has: when, whose, who reported it, which call.
 func origin(rest ...Column) []Column {
