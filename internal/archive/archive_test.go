@@ -226,7 +226,7 @@ func TestRestoredCallsAreFound(t *testing.T) {
 	calls, flow := look()
 	w.putAll(t)
 	w.dropAll(t)
-	for _, table := range []string{"legs", "leg_links", "leg_reports", "ids"} { // kept for days only, or as long as messages
+	for _, table := range []string{"leg_digests", "ids"} { // kept for days only, or as long as messages
 		w.exec(t, "TRUNCATE TABLE "+table)
 	}
 	if gone, err := store.Calls(t.Context(), query.CallsRequest{From: w.lake.From, To: w.lake.To}); err != nil || len(gone.Calls) != 0 {

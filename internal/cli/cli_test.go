@@ -240,6 +240,7 @@ func TestSearchFindsNothing(t *testing.T) {
 func TestCSV(t *testing.T) {
 	calls := realCalls(t)[:1]
 	calls[0].FinalReason, calls[0].UserAgents = "Busy, \"Here\"", []string{"Kamailio 5", "sipp lab"}
+	calls[0].SrcTrunk, calls[0].DstTrunk = "carrier", "pbx" // JSON leaves empty ones out
 	var b bytes.Buffer
 	if err := CSV(&b, calls); err != nil {
 		t.Fatal(err)

@@ -251,7 +251,7 @@ func TestLimits(t *testing.T) {
 		{"SELECT * FROM system.settings_profiles", denied},
 		{"SELECT * FROM heplake.meta", denied},
 		{"SELECT * FROM heplake.assembler", denied},
-		{"SELECT * FROM heplake.legs_feed", denied},
+		{"SELECT * FROM heplake.messages_feed", denied},
 		{"SHOW CREATE USER owner", denied},
 	} {
 		t.Run(test.sql, func(t *testing.T) {
