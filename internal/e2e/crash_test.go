@@ -132,7 +132,8 @@ func spooled(t *testing.T, dir string) map[string]bool {
 	return ids
 }
 
-// callIDs reads the column call_id of an Arrow stream.
+// callIDs reads the column correlation_id of an Arrow stream: what these messages have as
+// their Call-ID, which is not stored twice.
 func callIDs(t *testing.T, stream []byte, into map[string]bool) {
 	t.Helper()
 	r, err := ipc.NewReader(strings.NewReader(string(stream)))
@@ -142,7 +143,7 @@ func callIDs(t *testing.T, stream []byte, into map[string]bool) {
 	defer r.Release()
 	for r.Next() {
 		record := r.Record()
-		at := record.Schema().FieldIndices("call_id")
+		at := record.Schema().FieldIndices("correlation_id")
 		if len(at) != 1 {
 			t.Fatalf("columns %v", record.Schema())
 		}
