@@ -114,8 +114,12 @@ func TestClusterGrows(t *testing.T) {
 	}
 }
 
-// copySQL finds the statements of docs/deploy.md that copy a single node's rows.
-var copySQL = regexp.MustCompile(`(?m)^INSERT INTO heplake\.\w+ SELECT \* FROM heplake_before\.(\w+) WHERE toDate\(time\) = '2026-11-20' [^;\n]*;$`)
+// copySQL finds the statements of docs/deploy.md that copy a single node's rows,
+// digestSQL the one that has them made into calls.
+var (
+	copySQL   = regexp.MustCompile(`(?m)^INSERT INTO heplake\.\w+ SELECT \* FROM heplake_before\.(\w+) WHERE toDate\(time\) = '2026-11-20' [^;\n]*;$`)
+	digestSQL = regexp.MustCompile(`(?m)^INSERT INTO heplake\.backfill [^;\n]*'2026-11-20'[^;\n]*;$`)
+)
 
 // TestClusterTakesASingleNodesRows makes a cluster of a single node's database as
 // docs/deploy.md says.
@@ -158,13 +162,17 @@ func TestClusterTakesASingleNodesRows(t *testing.T) {
 	if len(copies) != len(schema.Tables()) {
 		t.Fatalf("docs/deploy.md has %d statements that copy, there are %d tables", len(copies), len(schema.Tables()))
 	}
+	digest := digestSQL.FindString(string(doc))
+	if digest == "" {
+		t.Fatal("docs/deploy.md has no statement for the calls of a day")
+	}
 	var days []string
 	if err := conn.QueryRow(t.Context(), "SELECT groupUniqArray(toString(toDate(time))) FROM (SELECT time FROM heplake_before.sip UNION ALL SELECT time FROM heplake_before.media UNION ALL SELECT time FROM heplake_before.events)").Scan(&days); err != nil {
 		t.Fatal(err)
 	}
 	for _, day := range days {
-		for _, sql := range copies {
-			run(strings.TrimSuffix(strings.Replace(sql, "2026-11-20", day, 1), ";"))
+		for _, sql := range append(copies, digest) {
+			run(strings.TrimSuffix(strings.ReplaceAll(sql, "2026-11-20", day), ";"))
 		}
 	}
 	cluster.Settle(t)

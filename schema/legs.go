@@ -63,7 +63,7 @@ var Backfill = Table{
 	Columns: []Column{
 		{Name: "source", Kind: Enum, Doc: "Table of the messages or reports: sip, media."},
 		{Name: "day", Type: "Date", Doc: "Their day."},
-		{Name: "time", Type: utc, Doc: "When this was so, by the server's clock."},
+		{Name: "time", Type: utc, Default: "now64(6, 'UTC')", Doc: "When this was so, by the server's clock."},
 		{Name: "done", Kind: Uint8, Doc: "1 when the digests are there."},
 	},
 	PartitionBy: "toYear(day)",

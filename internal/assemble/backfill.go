@@ -62,7 +62,7 @@ func (a *Assembler) digestStored(ctx context.Context, budget time.Duration, ever
 		}
 		a.todo, made = a.todo[1:], true
 		if h.last {
-			sql := fmt.Sprintf("INSERT INTO %s (source, day, time, done) SELECT '%s', toDate('%s'), now64(6), 1", a.table("backfill"), h.source, h.day.Format(time.DateOnly))
+			sql := fmt.Sprintf("INSERT INTO %s (source, day, time, done) SETTINGS distributed_foreground_insert = 1 SELECT '%s', toDate('%s'), now64(6), 1", a.table("backfill"), h.source, h.day.Format(time.DateOnly))
 			if err := a.cfg.Conn.Exec(ctx, sql); err != nil {
 				return made, err
 			}

@@ -107,15 +107,19 @@ func searchCalls(l *lake, id string, n int) {
 		{"failed", "INVITE|180|486|ACK", 486},
 	} {
 		var found struct{ Calls []query.Call }
-		out := l.must("search", `call_id like "`+id+`%" and outcome = `+kind.outcome, "-o", "json")
-		if err := json.Unmarshal([]byte(out), &found.Calls); err != nil {
-			if err = json.Unmarshal([]byte(out), &found); err != nil {
+		// Calls follow their messages within seconds.
+		eventually(l.t, sprintf("search finds %d %s calls", n/2, kind.outcome), func() (bool, string) {
+			found.Calls = nil
+			out := l.must("search", `call_id like "`+id+`%" and outcome = `+kind.outcome, "-o", "json")
+			if err := json.Unmarshal([]byte(out), &found); err != nil {
 				l.t.Fatalf("search -o json: %v in %s", err, out)
 			}
-		}
-		if len(found.Calls) != n/2 {
-			l.t.Fatalf("search finds %d %s calls, want %d:\n%s", len(found.Calls), kind.outcome, n/2, out)
-		}
+			done := len(found.Calls) == n/2
+			for _, c := range found.Calls {
+				done = done && int(c.Messages) == count(l.t, l.sql(), "sip WHERE has(?, call_id)", c.CallIDs)
+			}
+			return done, out
+		})
 		call := found.Calls[0]
 		if call.FinalStatus != kind.status {
 			l.t.Errorf("%s call ended with %d, want %d", kind.outcome, call.FinalStatus, kind.status)

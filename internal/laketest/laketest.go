@@ -138,7 +138,7 @@ func (l *Lake) Assemble(t testing.TB) {
 // Settle makes calls and every rollup of what is stored.
 func (l *Lake) Settle(t testing.TB) {
 	t.Helper()
-	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name}).Settle(t.Context()); err != nil {
+	if err := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, LinkHeaders: schema.DefaultLinkHeaders}).Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

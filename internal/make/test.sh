@@ -8,7 +8,7 @@ say() { printf '\033[1m%s\033[0m\n' "$1"; }
 say "test: Go"
 # Packages that start an engine of their own wait for each other by -p.
 go vet ./...
-go test -p "$(nproc)" -timeout 20m ./... | { grep --line-buffered -v 'no test files' || true; }
+go test -p "$(nproc)" -timeout 20m ./... | { grep -a --line-buffered -v 'no test files' || true; }
 
 if [ -n "${CI:-}" ]; then
   say "fuzz: each target 20,000 times (make fuzz for longer)"

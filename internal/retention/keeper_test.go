@@ -165,7 +165,8 @@ func TestRulesKeepWhatTheySay(t *testing.T) {
 	youngBefore := young()
 	sweep(t, k)
 	for i, n := range young() {
-		if n != youngBefore[i] || n == 0 {
+		// By the time of day yesterday's rows may all be older than a day.
+		if n != youngBefore[i] || n == 0 && cases[i].days > 1 {
 			t.Errorf("%s where %s: %d of %d rows younger than %d days are left", cases[i].table, cases[i].where, n, youngBefore[i], cases[i].days)
 		}
 	}
