@@ -78,7 +78,7 @@ func (p *Pipeline) collectTaps(ch chan<- prometheus.Metric) {
 			n    uint64
 		}{
 			{"frames", s.Frames}, {"sip", s.SIP}, {"rtcp", s.RTCP}, {"hep", s.HEP},
-			{"ignored", s.Ignored}, {"no_transport", s.Other}, {"fragments", s.Fragments}, {"kernel_drops", s.KernelDrops},
+			{"ignored", s.Ignored}, {"undeflated", s.Undeflated}, {"no_transport", s.Other}, {"fragments", s.Fragments}, {"kernel_drops", s.KernelDrops},
 		} {
 			ch <- prometheus.MustNewConstMetric(descFrames, prometheus.CounterValue, float64(c.n), transport, c.what)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -110,12 +111,17 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // socket takes one packet a message until the connection ends.
 func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPort, sink Sink) {
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // agents, not browsers' pages: there is no origin to check
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // agents, not browsers' pages: there is no origin to check
+		// Permessage-deflate (RFC 7692) for agents that ask for it. HEP messages are
+		// short and alike: they compress well only if each may lean on the ones before.
+		CompressionMode: websocket.CompressionContextTakeover,
+	})
 	if err != nil {
 		return // answered by Accept
 	}
 	defer func() { _ = conn.CloseNow() }()
-	conn.SetReadLimit(MaxDatagram)
+	conn.SetReadLimit(MaxDatagram) // of what was inflated, where it is compressed
 	// The server's deadlines were for the handshake.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
@@ -126,8 +132,8 @@ func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPor
 	for {
 		data, err := h.read(conn)
 		if err != nil {
-			if websocket.CloseStatus(err) == websocket.StatusMessageTooBig || strings.Contains(err.Error(), "read limited at") {
-				packets[0] = Packet{From: from, Fault: "too_large"}
+			if fault := socketFault(err); fault != "" {
+				packets[0] = Packet{From: from, Fault: fault}
 				sink.Packets(time.Now(), packets)
 			}
 			return
@@ -135,6 +141,18 @@ func (h *HTTP) socket(w http.ResponseWriter, r *http.Request, from netip.AddrPor
 		packets[0] = Packet{Data: data, From: from}
 		sink.Packets(time.Now(), packets)
 	}
+}
+
+// socketFault names what was wrong with a message that ends its connection, ""
+// for an end of any other kind.
+func socketFault(err error) string {
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig), websocket.CloseStatus(err) == websocket.StatusMessageTooBig:
+		return "too_large"
+	case errors.As(err, new(flate.CorruptInputError)):
+		return "bad_frame"
+	}
+	return ""
 }
 
 // read waits for a message: as long as a connection may be idle, and at the

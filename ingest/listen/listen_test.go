@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -496,6 +497,73 @@ func TestWebSocketTakesAPacketAMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wait(t, len(msgs)+2)
+}
+
+// TestCompressedWebSocket: agents that ask for permessage-deflate get it, what
+// they inflate to is bounded, and what does not inflate is said.
+func TestCompressedWebSocket(t *testing.T) {
+	msgs := real(t)
+	for name, mode := range map[string]websocket.CompressionMode{"takeover": websocket.CompressionContextTakeover, "no takeover": websocket.CompressionNoContextTakeover} {
+		t.Run(name, func(t *testing.T) {
+			var c collector
+			h := startHTTP(t, StreamConfig{}, 1<<20, &c)
+			var sent atomic.Int64
+			dial := func() (*websocket.Conn, net.Conn) {
+				t.Helper()
+				var raw net.Conn
+				conn, resp, err := websocket.Dial(t.Context(), "ws://"+h.Addr().String()+"/", &websocket.DialOptions{
+					CompressionMode: mode, CompressionThreshold: 1,
+					HTTPClient: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						c, err := new(net.Dialer).DialContext(ctx, network, addr)
+						raw = c
+						return countingConn{c, &sent}, err
+					}}},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
+					t.Fatalf("the listener answers %q", got)
+				}
+				sent.Store(0)
+				return conn, raw
+			}
+			conn, _ := dial()
+			size := 0
+			for _, m := range msgs {
+				size += len(m)
+				if err := conn.Write(t.Context(), websocket.MessageBinary, m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sameAs(t, c.wait(t, len(msgs)), msgs)
+			if n := int(sent.Load()); n >= size {
+				t.Errorf("%d bytes became %d", size, n)
+			}
+			_ = conn.Write(t.Context(), websocket.MessageBinary, make([]byte, 100*MaxDatagram))
+			if got := c.wait(t, len(msgs)+1); got[len(msgs)].Fault != "too_large" {
+				t.Errorf("fault %q, want too_large", got[len(msgs)].Fault)
+			}
+			_, raw := dial()
+			if _, err := raw.Write([]byte{0xc2, 0x85, 0, 0, 0, 0, 'x', 'x', 'x', 'x', 'x'}); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.wait(t, len(msgs)+2); got[len(msgs)+1].Fault != "bad_frame" {
+				t.Errorf("fault %q, want bad_frame", got[len(msgs)+1].Fault)
+			}
+		})
+	}
+}
+
+// countingConn counts what is written.
+type countingConn struct {
+	net.Conn
+	sent *atomic.Int64
+}
+
+func (c countingConn) Write(b []byte) (int, error) {
+	c.sent.Add(int64(len(b)))
+	return c.Conn.Write(b)
 }
 
 // certificate writes a self-signed pair and returns its serial number.

@@ -46,6 +46,9 @@ type Counts struct {
 	// Ignored payloads were none of these; Filtered ones were not looked at;
 	// Own ones went to or came from the collector.
 	Ignored, Filtered, Own uint64
+	// Undeflated counts compressed WebSocket messages that could not be read: they
+	// are broken or too long, or lean on others that were not captured.
+	Undeflated uint64
 }
 
 // Extractor finds messages in captured payloads. It is not safe for concurrent

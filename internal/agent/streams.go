@@ -32,14 +32,18 @@ type streamState struct {
 	held    []byte // bytes that end no message yet
 	last    pcap.Payload
 	foreign int // bytes since the last message
-	// webSocket tells that held and what follows are WebSocket frames.
-	webSocket bool
+	// webSocket tells that held and what follows are WebSocket frames, deflated
+	// that messages on it are compressed.
+	webSocket, deflated bool
+	window              []byte // the text last inflated, at most maxWindow of it
 }
 
 type streams struct {
-	open map[streamKey]*streamState
-	held int
-	text []byte // the WebSocket message last put together
+	open     map[streamKey]*streamState
+	held     int
+	windows  int    // bytes of all windows
+	text     []byte // the WebSocket message last put together
+	inflater inflater
 }
 
 // stream takes a piece of a TCP stream and hands over each whole message in it.
@@ -63,6 +67,7 @@ func (x *Extractor) stream(p pcap.Payload) error {
 		x.streams.open[key] = s
 	}
 	if s.foreign >= maxForeign {
+		x.streams.forget(s)
 		x.counts.Ignored++
 		return nil
 	}
@@ -120,7 +125,11 @@ func (x *Extractor) messages(s *streamState, p pcap.Payload, data []byte) (rest 
 			} else if ok {
 				return data, nil
 			}
-			x.counts.Ignored++
+			if s.deflated {
+				x.counts.Undeflated++
+			} else {
+				x.counts.Ignored++
+			}
 			s.foreign += len(data)
 			if isForeign(data) {
 				s.foreign = maxForeign
@@ -176,6 +185,7 @@ func (x *Extractor) hold(s *streamState, p pcap.Payload, rest []byte) {
 // release hands over what a stream holds when nothing that fits will follow: a
 // message that the capture cut short is worth seeing.
 func (x *Extractor) release(s *streamState) error {
+	defer x.streams.forget(s)
 	data := s.held
 	x.streams.held -= len(data)
 	s.held = nil
@@ -185,7 +195,7 @@ func (x *Extractor) release(s *streamState) error {
 	p := s.last
 	p.Data = data
 	if s.webSocket {
-		if p.Data = x.cutText(data); len(p.Data) == 0 {
+		if p.Data = x.cutText(s, data); len(p.Data) == 0 {
 			return nil
 		}
 		p.Protocol = hep.ProtocolTLS

@@ -31,7 +31,7 @@ func (s TapStats) String() string {
 		what string
 	}{
 		{s.HEP, "HEP, not captured again"}, {s.Own, "to or from the collector"}, {s.Filtered, "filtered out"},
-		{s.Ignored, "of something else"}, {s.Other, "without UDP, TCP or SCTP"}, {s.KernelDrops, "dropped by the kernel"},
+		{s.Ignored, "of something else"}, {s.Undeflated, "compressed and not readable"}, {s.Other, "without UDP, TCP or SCTP"}, {s.KernelDrops, "dropped by the kernel"},
 	} {
 		if c.n > 0 {
 			line += fmt.Sprintf("; %d %s", c.n, c.what)

@@ -11,9 +11,8 @@ import (
 
 // SIP over WebSocket (RFC 7118) as it is on the wire: an HTTP upgrade, then frames
 // (RFC 6455 section 5.2), each message of which is one SIP message. A capture may
-// begin behind the upgrade: then a frame is told by the SIP in it. What is
-// compressed (RFC 7692) is not read: no SIP stack asks for it, and the beginning
-// of the stream would be needed.
+// begin behind the upgrade: then a frame is told by the SIP in it. Messages may be
+// compressed (RFC 7692), which browsers ask for by default: see inflate.go.
 
 const (
 	opContinuation = 0
@@ -31,6 +30,7 @@ const (
 // wsFrame is one frame, or what there is of it.
 type wsFrame struct {
 	final   bool
+	deflate bool // RSV1: the message that it begins is compressed
 	opcode  byte
 	key     []byte // nil: not masked
 	payload []byte
@@ -43,9 +43,9 @@ func parseFrame(b []byte) (f wsFrame, n int, ok bool) {
 	if len(b) == 0 {
 		return f, 0, true
 	}
-	f.final, f.opcode = b[0]&0x80 != 0, b[0]&0x0f
+	f.final, f.deflate, f.opcode = b[0]&0x80 != 0, b[0]&0x40 != 0, b[0]&0x0f
 	control := f.opcode >= opClose
-	if b[0]&0x70 != 0 || f.opcode > opBinary && !control || f.opcode > opPong || control && !f.final {
+	if b[0]&0x30 != 0 || f.deflate && (control || f.opcode == opContinuation) || f.opcode > opBinary && !control || f.opcode > opPong || control && !f.final {
 		return f, 0, false
 	}
 	if len(b) < 2 {
@@ -103,8 +103,12 @@ func (x *Extractor) framesSIP(b []byte) bool {
 		return false
 	}
 	f.payload = f.payload[:min(len(f.payload), maxStart)]
-	x.streams.text = f.appendTo(x.streams.text[:0])
-	return sip.LooksLikeSIP(x.streams.text) || magicHEP(x.streams.text)
+	text := f.appendTo(x.streams.text[:0])
+	x.streams.text = text
+	if f.deflate {
+		text, _ = x.streams.inflater.inflate(nil, text, cut, maxPeek)
+	}
+	return sip.LooksLikeSIP(text) || magicHEP(text)
 }
 
 // upgrade is the length of the HTTP head that b begins with, when it asks for or
@@ -131,10 +135,11 @@ func upgrade(b []byte) (n int, ok bool) {
 // start of data and returns the rest, which may begin another.
 func (x *Extractor) webSocket(s *streamState, p pcap.Payload, data []byte) (rest []byte, err error) {
 	for len(data) > 0 {
-		text, n, ok := x.assemble(data)
+		text, deflate, n, ok := x.assemble(data)
 		if !ok {
 			// Lost, or never a WebSocket: a frame with SIP gets it going again.
 			s.webSocket = false
+			x.streams.forget(s)
 			x.counts.Ignored++
 			s.foreign += len(data)
 			return nil, nil
@@ -143,6 +148,11 @@ func (x *Extractor) webSocket(s *streamState, p pcap.Payload, data []byte) (rest
 			return data, nil
 		}
 		data = data[n:]
+		if deflate {
+			if text, ok = x.inflate(s, text); !ok {
+				continue
+			}
+		}
 		text = bytes.TrimLeft(text, "\r\n") // keep-alives of RFC 5626
 		if len(text) == 0 {
 			continue
@@ -166,54 +176,60 @@ func (x *Extractor) webSocketMessage(s *streamState, p pcap.Payload, text []byte
 	return x.message(p)
 }
 
-// assemble puts together the message whose frames b begins with. n is the number
-// of bytes they take, 0 when they do not end in b. A control frame by itself, or
-// the end of a message whose beginning was not captured, is a message without
-// text. The text holds until the next call.
-func (x *Extractor) assemble(b []byte) (text []byte, n int, ok bool) {
+// assemble puts together the message whose frames b begins with; deflate tells
+// that it is compressed. n is the number of bytes the frames take, 0 when they do
+// not end in b. A control frame by itself, or the end of a message whose beginning
+// was not captured, is a message without text. The text holds until the next call.
+func (x *Extractor) assemble(b []byte) (text []byte, deflate bool, n int, ok bool) {
 	x.streams.text = x.streams.text[:0]
 	begun := false
 	for frames := 0; frames < maxFragments; frames++ {
 		f, size, ok := parseFrame(b[n:])
 		if !ok || begun && f.opcode != opContinuation && f.opcode < opClose {
-			return nil, 0, false
+			return nil, false, 0, false
 		}
 		if size == 0 {
-			return nil, 0, true
+			return nil, false, 0, true
 		}
 		n += size
 		switch {
 		case f.opcode >= opClose || f.opcode == opContinuation && !begun:
 			if !begun {
-				return nil, n, true
+				return nil, false, n, true
 			}
 			continue // in between fragments (RFC 6455 section 5.4)
 		case len(x.streams.text)+len(f.payload) > maxMessage:
-			return nil, 0, false
+			return nil, false, 0, false
 		}
-		begun = true
+		if !begun {
+			begun, deflate = true, f.deflate
+		}
 		x.streams.text = f.appendTo(x.streams.text)
 		if f.final {
-			return x.streams.text, n, true
+			return x.streams.text, deflate, n, true
 		}
 	}
-	return nil, 0, false
+	return nil, false, 0, false
 }
 
 // cutText is what there is of a message whose frames do not end in b.
-func (x *Extractor) cutText(b []byte) []byte {
+func (x *Extractor) cutText(s *streamState, b []byte) []byte {
 	x.streams.text = x.streams.text[:0]
+	deflate := false
 	for {
 		f, n, ok := parseFrame(b)
-		if !ok {
-			return x.streams.text
-		}
-		if f.opcode < opClose {
+		if ok && f.opcode < opClose {
+			deflate = deflate || f.deflate
 			x.streams.text = f.appendTo(x.streams.text)
 		}
-		if n == 0 {
-			return x.streams.text
+		if !ok || n == 0 {
+			break
 		}
 		b = b[n:]
 	}
+	if deflate {
+		text, _ := x.streams.inflater.inflate(s.window, x.streams.text, cut, maxMessage)
+		return text
+	}
+	return x.streams.text
 }

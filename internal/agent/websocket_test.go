@@ -44,10 +44,10 @@ func (w *wiretap) Read(b []byte) (int, error) {
 
 // recorded is the TCP stream of both directions of a WebSocket connection over
 // which two programs sent each other the messages, the client the first.
-func recorded(t testing.TB, messages ...[]byte) (client, server []byte) {
+func recorded(t testing.TB, mode websocket.CompressionMode, messages ...[]byte) (client, server []byte) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"sip"}})
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"sip"}, CompressionMode: mode, CompressionThreshold: 1})
 		if err != nil {
 			t.Error(err)
 			return
@@ -73,7 +73,7 @@ func recorded(t testing.TB, messages ...[]byte) (client, server []byte) {
 	}
 	tap := &wiretap{Conn: conn}
 	c, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(srv.URL, "http"), &websocket.DialOptions{
-		Subprotocols: []string{"sip"},
+		Subprotocols: []string{"sip"}, CompressionMode: mode, CompressionThreshold: 1,
 		HTTPClient: &http.Client{Transport: &http.Transport{
 			DialContext: func(context.Context, string, string) (net.Conn, error) { return tap, nil },
 		}},
@@ -124,28 +124,31 @@ func feed(t testing.TB, x *Extractor, p pcap.Payload, stream []byte, piece int) 
 	}
 }
 
+// checkSide compares what was found in one direction's stream with every second
+// message, from the first.
+func checkSide(t *testing.T, g *gathered, messages [][]byte, first int) {
+	t.Helper()
+	n := 0
+	for i := first; i < len(messages); i += 2 {
+		if n == len(g.packets) {
+			t.Fatalf("%d messages, want more", n)
+		}
+		p := g.packets[n]
+		if !bytes.Equal(p.Payload, messages[i]) || p.Type != hep.TypeSIP || p.Protocol != hep.ProtocolTLS {
+			t.Fatalf("message %d: protocol %d, %q", n, p.Protocol, p.Payload)
+		}
+		n++
+	}
+	if n != len(g.packets) {
+		t.Errorf("%d messages, want %d", len(g.packets), n)
+	}
+}
+
 // TestSIPOverWebSocket takes the messages out of a recorded connection, however
 // its stream was cut, and whether it was seen from its beginning or not.
 func TestSIPOverWebSocket(t *testing.T) {
 	messages := browserCall(t)
-	client, server := recorded(t, messages...)
-	check := func(t *testing.T, g *gathered, first int) {
-		t.Helper()
-		n := 0
-		for i := first; i < len(messages); i += 2 {
-			if n == len(g.packets) {
-				t.Fatalf("%d messages, want more", n)
-			}
-			p := g.packets[n]
-			if !bytes.Equal(p.Payload, messages[i]) || p.Type != hep.TypeSIP || p.Protocol != hep.ProtocolTLS {
-				t.Fatalf("message %d: protocol %d, %q", n, p.Protocol, p.Payload)
-			}
-			n++
-		}
-		if n != len(g.packets) {
-			t.Errorf("%d messages, want %d", len(g.packets), n)
-		}
-	}
+	client, server := recorded(t, websocket.CompressionDisabled, messages...)
 	if len(messages) < 10 {
 		t.Fatalf("only %d messages", len(messages))
 	}
@@ -154,7 +157,7 @@ func TestSIPOverWebSocket(t *testing.T) {
 			g := &gathered{}
 			x := NewExtractor(g.options(Options{}))
 			feed(t, x, tcp(nil), stream, piece)
-			check(t, g, first)
+			checkSide(t, g, messages, first)
 			if err := x.Flush(); err != nil || x.streams.held != 0 {
 				t.Errorf("%d bytes held at the end, %v", x.streams.held, err)
 			}
@@ -166,7 +169,7 @@ func TestSIPOverWebSocket(t *testing.T) {
 		g := &gathered{}
 		x := NewExtractor(g.options(Options{}))
 		feed(t, x, tcp(nil), frames, 1<<20)
-		check(t, g, first)
+		checkSide(t, g, messages, first)
 	}
 }
 
@@ -220,7 +223,9 @@ func TestWebSocketFrames(t *testing.T) {
 		{"the end of a message that began before", [][]byte{wsMessage(0x80, 1, invite[half:]), wsMessage(0x81, 4, ok)}, [][]byte{ok}, Counts{SIP: 1}},
 		{"something else", [][]byte{wsMessage(0x81, 1, []byte(`{"method":"login"}`)), wsMessage(0x81, 4, ok)}, [][]byte{ok}, Counts{SIP: 1, Ignored: 1}},
 		{"HEP, whose SIP is not captured again", [][]byte{wsMessage(0x82, 9, hep3)}, nil, Counts{HEP: 1}},
-		{"compressed", [][]byte{wsMessage(0xc1, 9, []byte("xxxxx"))}, nil, Counts{Ignored: 1}},
+		{"compressed, and broken", [][]byte{wsMessage(0xc1, 9, []byte("xxxxx")), wsMessage(0x81, 4, ok)}, [][]byte{ok}, Counts{SIP: 1, Undeflated: 1}},
+		{"a compressed continuation", [][]byte{wsMessage(0x01, 9, invite[:half]), wsMessage(0xc0, 9, invite[half:])}, nil, Counts{Ignored: 1}},
+		{"a compressed ping", [][]byte{wsMessage(0xc9, 9, nil)}, nil, Counts{Ignored: 1}},
 		{"a new message within another", [][]byte{wsMessage(0x01, 9, invite[:half]), wsMessage(0x81, 9, ok)}, nil, Counts{Ignored: 1}},
 		{"too long", [][]byte{wsMessage(0x82, 9, make([]byte, maxMessage+1))}, nil, Counts{Ignored: 1}},
 	} {

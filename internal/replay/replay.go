@@ -114,7 +114,8 @@ func (s *sender) load(path string, give func(packet) error) error {
 	if ferr := x.Flush(); err == nil {
 		err = ferr
 	}
-	s.res.Skipped += int(x.Counts().Ignored)
+	counts := x.Counts()
+	s.res.Skipped += int(counts.Ignored + counts.Undeflated)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
