@@ -80,6 +80,7 @@ func TestAwkwardValues(t *testing.T) {
 	if err := batch.Send(); err != nil {
 		t.Fatal(err)
 	}
+	l.Lake.Digest(t)
 	for _, s := range []*query.Store{l.Store, l.store(t, chtest.Server(t).NativeURL(embedded.Owner), query.Options{})} {
 		for _, v := range values {
 			quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
