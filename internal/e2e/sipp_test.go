@@ -26,11 +26,17 @@ type proxy struct {
 // NAME or NAME=VALUE.
 func kamailio(t *testing.T, defines ...string) *proxy {
 	t.Helper()
+	return kamailioOf(t, filepath.Join("deploy", "kamailio", "kamailio.cfg"), defines...)
+}
+
+// kamailioOf starts a proxy of another configuration of this repository.
+func kamailioOf(t *testing.T, config string, defines ...string) *proxy {
+	t.Helper()
 	program := need(t, "kamailio")
 	p := &proxy{port: freePort(t)}
 	at := sprintf("127.0.0.1:%d", p.port)
 	args := []string{
-		"-f", filepath.Join(captures.Root(), "deploy", "kamailio", "kamailio.cfg"), "-DD", "-E", "-m", "64", "-M", "8", "-Y", t.TempDir(),
+		"-f", filepath.Join(captures.Root(), config), "-DD", "-E", "-m", "64", "-M", "8", "-Y", t.TempDir(),
 		"-A", "LISTEN_UDP=udp:" + at, "-A", "LISTEN_TCP=tcp:" + at,
 	}
 	for _, d := range defines {
