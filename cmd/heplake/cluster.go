@@ -12,6 +12,8 @@ import (
 
 	"github.com/heplake/heplake/internal/assemble"
 	"github.com/heplake/heplake/internal/config"
+	"github.com/heplake/heplake/internal/retention"
+	"github.com/heplake/heplake/schema"
 	"github.com/heplake/heplake/schema/migrate"
 )
 
@@ -24,19 +26,40 @@ func checkCluster(c config.Config) error {
 		return errors.New("clickhouse.nodes needs clickhouse.cluster: the cluster's name")
 	case c.ClickHouse.Cluster != "" && c.Archive.Dir != "":
 		return errors.New("archive.dir: the archive is of a single node's tables, and clickhouse.cluster is set; use ClickHouse's BACKUP")
-	case c.ClickHouse.Cluster != "" && len(c.Retention.Rules) > 0:
-		return errors.New("retention.rules: rules are carried out on a single node's tables, and clickhouse.cluster is set; retention.sip, media and events work")
 	}
-	return nil
+	return retention.CheckCluster(policy(c.Retention), schema.Options{Cluster: clusterOf(c)})
 }
 
-// singleNode refuses, for a command that works on the tables of one node, a
-// cluster of which it would see a part.
-func singleNode(c config.Config) error {
-	if c.ClickHouse.Cluster != "" {
-		return fmt.Errorf("this command works on a single node, and clickhouse.cluster is %s: see the chapter on clusters in docs/deploy.md", c.ClickHouse.Cluster)
+// clusterOf says how the tables are spread.
+func clusterOf(c config.Config) schema.Cluster {
+	return schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0}
+}
+
+// connectNodes opens connections to every node of clickhouse.nodes, which a
+// cluster's tables are altered through; none where one address is enough. The
+// function closes them.
+func connectNodes(c config.Config, d *database) (conns []driver.Conn, stop func(), err error) {
+	stop = func() {
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
 	}
-	return nil
+	if len(c.ClickHouse.Nodes) == 0 {
+		return nil, stop, nil
+	}
+	addresses, err := migrationNodes(c, d)
+	if err != nil {
+		return nil, stop, err
+	}
+	for _, address := range addresses {
+		conn, err := connect(address, false)
+		if err != nil {
+			stop()
+			return nil, func() {}, err
+		}
+		conns = append(conns, conn)
+	}
+	return conns, stop, nil
 }
 
 // migrationNodes are the addresses of the nodes that are migrated one by one: the

@@ -70,7 +70,12 @@ func newHoldAdd(g *global) *cobra.Command {
 // addHold places a hold and says what there is of it now.
 func addHold(ctx context.Context, out io.Writer, c config.Config, db *database, conn driver.Conn, h retention.Hold) error {
 	o := schemaOptions(c, db)
-	h, err := retention.AddHold(ctx, conn, o, h)
+	nodes, stop, err := connectNodes(c, db)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	h, err = retention.AddHold(ctx, conn, o, h, nodes...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -134,9 +135,6 @@ func parseChange(set []string) (map[string]int, error) {
 // openRunning is the database of settings; the engine of a heplake that runs on
 // the same data folder, when one does.
 func openRunning(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
-	if err := singleNode(c); err != nil {
-		return nil, err
-	}
 	if c.ClickHouse.URL == "" {
 		var at struct {
 			HTTP     string `json:"clickhouse_http"`
@@ -197,7 +195,11 @@ func (s *server) startKeeper(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := &retention.Keeper{DB: conn, Schema: schemaOptions(s.c, s.db), Policy: policy(s.c.Retention), Log: s.log}
+	nodes, disconnect, err := connectNodes(s.c, s.db)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	k := &retention.Keeper{DB: conn, Nodes: nodes, Schema: schemaOptions(s.c, s.db), Policy: policy(s.c.Retention), Log: s.log}
 	if s.archive != nil {
 		k.Archiver = s.archive
 	}
@@ -206,6 +208,7 @@ func (s *server) startKeeper(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer disconnect()
 		for !s.ready.schema.Load() {
 			select {
 			case <-ctx.Done():

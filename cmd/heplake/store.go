@@ -137,7 +137,7 @@ func schemaOptions(c config.Config, d *database) schema.Options {
 	trunks, _ := schema.ParseTrunks(c.Trunks) // settings has checked them
 	o := schema.Options{
 		Database: d.name(), Trunks: trunks,
-		Cluster: schema.Cluster{Name: c.ClickHouse.Cluster, Replicated: c.ClickHouse.Replicated, OnCluster: len(c.ClickHouse.Nodes) == 0},
+		Cluster: clusterOf(c),
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
@@ -154,10 +154,10 @@ func schemaOptions(c config.Config, d *database) schema.Options {
 // to be.
 func desiredSchema(ctx context.Context, conn driver.Conn, c config.Config, d *database) (schema.Options, error) {
 	o := schemaOptions(c, d)
-	if o.KeeperDeletes || o.Clustered() {
+	if o.KeeperDeletes {
 		return o, nil
 	}
-	held, err := retention.AnyHold(ctx, conn, o)
+	held, err := retention.KeeperDeletes(ctx, conn, o)
 	o.KeeperDeletes = held
 	return o, err
 }

@@ -27,7 +27,7 @@ type Config struct {
 		// docs/deploy.md.
 		Cluster    string   `koanf:"cluster" takes:"the name of a cluster in ClickHouse's remote_servers, over whose shards the tables are spread, or nothing for a single node"`
 		Replicated bool     `koanf:"replicated" takes:"true where a cluster's tables are replicated (ReplicatedMergeTree, with Keeper), or false"`
-		Nodes      []string `koanf:"nodes" takes:"a list of host:port, every node of a cluster without Keeper, for migrate to speak to each; nothing where ClickHouse carries statements to all nodes (ON CLUSTER)"`
+		Nodes      []string `koanf:"nodes" takes:"a list of host:port, every node of a cluster without Keeper, for migrate and retention to speak to each; nothing where ClickHouse carries statements to all nodes (ON CLUSTER)"`
 	} `koanf:"clickhouse"`
 	Embedded  Embedded  `koanf:"embedded"`
 	Retention Retention `koanf:"retention"`

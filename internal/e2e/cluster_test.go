@@ -78,10 +78,19 @@ func TestCluster(t *testing.T) {
 		s := l.cli("search", "method = INVITE", "--since", "1h", "-o", "csv")
 		return strings.Count(s.out, "\n") >= 13, s.out + s.err
 	})
-	if s := heplake(t, env(settings...), "retention"); s.code != 1 || !strings.Contains(s.err, "clickhouse.cluster is "+chtest.ClusterName) {
+	if s := heplake(t, env(settings...), "retention", "-o", "json"); s.code != 0 || !strings.Contains(s.out, sprintf("\"rows\": %d,", want)) || !strings.Contains(s.out, "shard 2, ") {
 		t.Errorf("heplake retention on a cluster: %+v", s)
 	}
+	if s := heplake(t, env(settings...), "hold", "add", "--tenant", "default", "--reason", "audit", "--who", "legal"); s.code != 0 || !strings.Contains(s.out, sprintf("sip: %d rows", want)) {
+		t.Errorf("heplake hold add on a cluster: %+v", s)
+	}
+	if s := heplake(t, env(settings...), "hold", "list"); s.code != 0 || !strings.Contains(s.out, "audit") {
+		t.Errorf("heplake hold list on a cluster: %+v", s)
+	}
 	l.stop()
+	if plan := migrate("--plan"); !strings.Contains(plan, "nothing to do") {
+		t.Errorf("after a hold migrate wants\n%s", plan)
+	}
 	if plan := migrate("--rebalance", "--plan"); !strings.Contains(plan, "nothing to do") {
 		t.Errorf("rows are to be moved that were never elsewhere:\n%s", plan)
 	}

@@ -17,7 +17,7 @@ import (
 // Guard keeps disks from filling up: when less than MinFree is free on one, it
 // drops the oldest day that the tables have on it, again and again until enough is
 // free or only today is left. Rows under a hold stay. Every row that it drops is
-// counted and logged by table and day.
+// counted and logged by table and day. It looks after a single node.
 type Guard struct {
 	DB     driver.Conn
 	Schema schema.Options
@@ -176,7 +176,7 @@ func (g *Guard) drop(ctx context.Context, j *judge, parts []Part, free map[strin
 	if err != nil || a.Kind == Nothing {
 		return nil, err
 	}
-	r := &remover{g.DB, g.Schema, g.Archiver}
+	r := &remover{g.DB, nodesOf(g.DB, nil), g.Schema, g.Archiver}
 	if err := r.remove(ctx, []*Action{a}, causeDisk, func(*Action) {}); err != nil {
 		return nil, err
 	}

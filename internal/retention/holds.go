@@ -40,13 +40,10 @@ func (h Hold) Active(now time.Time) bool {
 // ErrNoHold says that there is no such hold, or that it is over.
 var ErrNoHold = errors.New("no such hold")
 
-// ErrCluster says what does not work on a cluster: the keeper looks after the tables
-// of one node.
-var ErrCluster = errors.New("retention: rules, holds and archiving before deletion are for a single ClickHouse; on a cluster the tables' own days are all there is")
-
 // ReadHolds reads every hold, those that are over included, newest first. A
 // database that has no table for them yet has none.
 func ReadHolds(ctx context.Context, db driver.Conn, o schema.Options) ([]Hold, error) {
+	ctx = spread(ctx, o)
 	if ok, err := exists(ctx, db, o, schema.Holds.Name); err != nil || !ok {
 		return nil, err
 	}
@@ -88,17 +85,16 @@ func AnyHold(ctx context.Context, db driver.Conn, o schema.Options) (bool, error
 
 // AddHold places a hold and returns it with its id. First it takes the deletion
 // out of the tables' TTL, which knows of no holds; from then on the keeper
-// deletes alone.
-func AddHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold) (Hold, error) {
+// deletes alone. nodes are connections to every node of a cluster that is spoken
+// to node by node; none otherwise.
+func AddHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold, nodes ...driver.Conn) (Hold, error) {
 	if h.Tenant == "" && h.CallID == "" {
 		return h, errors.New("retention: a hold names a Call-ID, a tenant, or both")
 	}
 	if h.Reason == "" || h.Who == "" {
 		return h, errors.New("retention: a hold says why it is there and who placed it")
 	}
-	if o.Clustered() {
-		return h, ErrCluster
-	}
+	ctx = spread(ctx, o)
 	now, err := serverTime(ctx, db)
 	if err != nil {
 		return h, err
@@ -106,8 +102,10 @@ func AddHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold) (Hol
 	if !h.Until.IsZero() && !h.Until.After(now) {
 		return h, fmt.Errorf("retention: the hold would have ended at %s", h.Until.UTC().Format(time.RFC3339))
 	}
-	if err := stopTTL(ctx, db, o); err != nil {
-		return h, err
+	for _, node := range nodesOf(db, nodes) {
+		if err := stopTTL(ctx, node, o); err != nil {
+			return h, err
+		}
 	}
 	h.ID, h.Placed = uuid.NewString()[:8], now
 	return h, writeHold(ctx, db, o, h)
@@ -115,6 +113,7 @@ func AddHold(ctx context.Context, db driver.Conn, o schema.Options, h Hold) (Hol
 
 // RemoveHold ends a hold. What only it kept goes at the keeper's next look.
 func RemoveHold(ctx context.Context, db driver.Conn, o schema.Options, id, who string) (Hold, error) {
+	ctx = spread(ctx, o)
 	holds, err := ReadHolds(ctx, db, o)
 	if err != nil {
 		return Hold{}, err
@@ -156,6 +155,7 @@ type TableRows struct {
 
 // HeldRows counts what a hold holds now.
 func HeldRows(ctx context.Context, db driver.Conn, o schema.Options, h Hold) ([]TableRows, error) {
+	ctx = spread(ctx, o)
 	one, err := heldBy(ctx, db, o, []Hold{h}, h.Placed)
 	if err != nil {
 		return nil, err
@@ -174,14 +174,19 @@ func HeldRows(ctx context.Context, db driver.Conn, o schema.Options, h Hold) ([]
 	return out, nil
 }
 
-// stopTTL takes the deletion out of the TTL of the tables that holds are about.
-// Nothing is rewritten, and migrate wants it so as long as there is a hold.
+// stopTTL takes the deletion out of the TTL of the tables that holds are about, on
+// the node of the connection or on all. Nothing is rewritten, and migrate wants it
+// so as long as there is a hold.
 func stopTTL(ctx context.Context, db driver.Conn, o schema.Options) error {
 	o.KeeperDeletes = true
+	from, settings := "system.tables", ""
+	if o.OnCluster() != "" {
+		from, settings = everywhere(o, "tables")
+	}
 	for _, t := range schema.WithoutTTL() {
 		var has bool
-		err := db.QueryRow(ctx, "SELECT count() > 0 FROM system.tables WHERE database = "+schema.Quote(o.DatabaseName())+" AND name = "+schema.Quote(t.Name)+
-			" AND position(engine_full, ' TTL ') > 0").Scan(&has)
+		err := db.QueryRow(ctx, "SELECT count() > 0 FROM "+from+" WHERE database = "+schema.Quote(o.DatabaseName())+" AND name = "+schema.Quote(o.LocalName(t.Name))+
+			" AND position(engine_full, ' TTL ') > 0"+settings).Scan(&has)
 		if err != nil {
 			return fmt.Errorf("retention: ask for the TTL of %s: %w", t.Name, err)
 		}
@@ -192,7 +197,7 @@ func stopTTL(ctx context.Context, db driver.Conn, o schema.Options) error {
 		if ttl := t.TTLSQL(o); ttl != "" {
 			sql = "MODIFY TTL " + ttl + " SETTINGS materialize_ttl_after_modify = 0"
 		}
-		if err := db.Exec(ctx, "ALTER TABLE "+qualified(o, t.Name)+" "+sql); err != nil {
+		if err := db.Exec(ctx, "ALTER TABLE "+o.Target(o.LocalName(t.Name))+" "+sql); err != nil {
 			return fmt.Errorf("retention: take the deletion out of the TTL of %s: %w", t.Name, err)
 		}
 	}

@@ -81,6 +81,7 @@ type verdict struct{ judged, left uint64 }
 
 // Plan says what the keeper would do now, in order.
 func Plan(ctx context.Context, db driver.Conn, o schema.Options, h *Holdings) ([]Action, error) {
+	ctx = spread(ctx, o)
 	j, err := newJudge(ctx, db, o, h)
 	if err != nil {
 		return nil, err
@@ -101,6 +102,9 @@ func Plan(ctx context.Context, db driver.Conn, o schema.Options, h *Holdings) ([
 }
 
 func newJudge(ctx context.Context, db driver.Conn, o schema.Options, h *Holdings) (*judge, error) {
+	if err := h.Policy.onCluster(o); err != nil {
+		return nil, err
+	}
 	j := &judge{db: db, o: o, policy: h.Policy, now: h.Now}
 	var err error
 	if j.held, err = readHeld(ctx, db, o); err != nil {
@@ -278,6 +282,7 @@ func (j *judge) shares(ctx context.Context, t *schema.Table, day time.Time) ([]S
 // holds there is nothing to count. It reads the columns that rules ask for, of
 // every row.
 func (h *Holdings) Classify(ctx context.Context, db driver.Conn, o schema.Options) error {
+	ctx = spread(ctx, o)
 	j, err := newJudge(ctx, db, o, h)
 	if err != nil {
 		return err

@@ -22,7 +22,10 @@ import (
 //
 // Of several processes one works: see lease.
 type Keeper struct {
-	DB     driver.Conn
+	DB driver.Conn
+	// Nodes are connections to every node of a cluster that is spoken to node by
+	// node (schema.Cluster without OnCluster); none otherwise.
+	Nodes  []driver.Conn
 	Schema schema.Options
 	Policy Policy
 	// Archiver is asked before rows are deleted; nil: they are not archived.
@@ -119,6 +122,7 @@ func (k *Keeper) lease(ctx context.Context) (mine bool, err error) {
 		host, _ := os.Hostname()
 		k.holder = host + "/" + uuid.NewString()
 	}
+	ctx = spread(ctx, k.Schema)
 	holder, age, err := k.leader(ctx)
 	if err != nil {
 		return false, err
@@ -146,12 +150,10 @@ func (k *Keeper) leader(ctx context.Context) (holder string, age time.Duration, 
 // rest; but the calls then stay, by which is known which rule a message falls
 // under.
 func (k *Keeper) Sweep(ctx context.Context) error {
-	if k.Schema.Clustered() {
-		if len(k.Policy.Rules) > 0 || k.Archiver != nil {
-			return ErrCluster
-		}
-		return nil // the TTL of each node's tables does it
+	if k.Schema.Clustered() && k.Archiver != nil {
+		return fmt.Errorf("retention: to archive days before they are deleted is %w", ErrCluster)
 	}
+	ctx = spread(ctx, k.Schema)
 	h, err := Read(ctx, k.DB, k.Schema, k.Policy)
 	if err != nil {
 		return err
@@ -194,7 +196,7 @@ func (k *Keeper) forgetIDs(ctx context.Context, h *Holdings) error {
 	}
 	var weeks []string
 	of := func(table string) string {
-		return "FROM system.parts WHERE active AND rows > 0 AND database = " + schema.Quote(k.Schema.DatabaseName()) + " AND table = " + schema.Quote(table)
+		return "FROM " + system(k.Schema, "parts") + " WHERE active AND rows > 0 AND database = " + schema.Quote(k.Schema.DatabaseName()) + " AND table = " + schema.Quote(k.Schema.LocalName(table))
 	}
 	err := k.DB.QueryRow(ctx, "SELECT arraySort(groupUniqArray(partition)) "+of(schema.IDs.Name)+" AND toDate(partition) + 7 + "+fmt.Sprint(days)+" <= toDate("+schema.Quote(partition(h.Now))+
 		") AND toDate(partition) NOT IN (SELECT toMonday(toDate(partition)) "+of(schema.SIP.Name)+")").Scan(&weeks)
@@ -202,11 +204,15 @@ func (k *Keeper) forgetIDs(ctx context.Context, h *Holdings) error {
 		return fmt.Errorf("retention: ask which ids have no messages: %w", err)
 	}
 	for _, week := range weeks {
-		if err := k.DB.Exec(ctx, "ALTER TABLE "+qualified(k.Schema, schema.IDs.Name)+" DROP PARTITION "+schema.Quote(week)); err != nil {
+		if err := k.remover().alter(ctx, schema.IDs.Name, dropPartition(week)); err != nil {
 			return fmt.Errorf("retention: forget the ids of the week of %s: %w", week, err)
 		}
 	}
 	return nil
+}
+
+func (k *Keeper) remover() *remover {
+	return &remover{k.DB, nodesOf(k.DB, k.Nodes), k.Schema, k.Archiver}
 }
 
 // table deletes what is to go of one table.
@@ -229,8 +235,7 @@ func (k *Keeper) table(ctx context.Context, j *judge, t *schema.Table, days [][]
 	if len(actions) == 0 {
 		return nil
 	}
-	r := &remover{k.DB, k.Schema, k.Archiver}
-	return r.remove(ctx, actions, causeRetention, k.count)
+	return k.remover().remove(ctx, actions, causeRetention, k.count)
 }
 
 func (k *Keeper) count(a *Action) {

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/heplake/heplake/internal/chtest"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -25,12 +25,10 @@ const days = 8
 // three calls of two messages, a report and a log line each: one answered, one
 // failed, one answered that sounded bad. The failed one begins before midnight of
 // the day before.
-func kept(t *testing.T, o schema.Options) (driver.Conn, schema.Options) {
+func kept(t *testing.T, at place, o schema.Options) *lakeAt {
 	t.Helper()
-	url := chtest.Database(t)
-	db := chtest.Dial(t, url)
-	o.Database = chtest.Name(t, url)
-	apply(t, db, o)
+	b := at(t, o)
+	db := b.db
 	const day = "toStartOfDay(now64(6, 'UTC')) - INTERVAL 1 + n % 8 DAY"
 	const who = "['a', 'b'][1 + intDiv(n, 8) % 2] AS tenant"
 	for _, sql := range []string{
@@ -58,18 +56,25 @@ func kept(t *testing.T, o schema.Options) (driver.Conn, schema.Options) {
 		exec(t, db, "INSERT INTO media (time, tenant, call_id, correlation_id) SELECT "+day+" + INTERVAL "+call.to+", "+who+", "+id+" || 'b', '' FROM ("+from+")")
 		exec(t, db, "INSERT INTO events (time, tenant, correlation_id) SELECT "+day+" + INTERVAL "+call.to+", "+who+", "+id+" FROM ("+from+")")
 	}
-	return db, o
+	return b
 }
 
 func exec(t *testing.T, db driver.Conn, sql string) {
 	t.Helper()
-	if err := db.Exec(t.Context(), sql); err != nil {
+	// On a cluster rows are to be there, on their shards, when the statement ends.
+	if err := db.Exec(clickhouse.Context(t.Context(), clickhouse.WithSettings(clusterSettings)), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
 
 func keeper(db driver.Conn, o schema.Options, p Policy) *Keeper {
 	return &Keeper{DB: db, Schema: o, Policy: p, Log: slog.New(slog.DiscardHandler)}
+}
+
+func (b *lakeAt) keeper(p Policy) *Keeper {
+	k := keeper(b.db, b.o, p)
+	k.Nodes = b.nodes
+	return k
 }
 
 func sweep(t *testing.T, k *Keeper) {
@@ -118,11 +123,14 @@ func policy() Policy {
 	}
 }
 
-func TestRulesKeepWhatTheySay(t *testing.T) {
+func TestRulesKeepWhatTheySay(t *testing.T) { rulesKeepWhatTheySay(t, oneNode) }
+
+func rulesKeepWhatTheySay(t *testing.T, at place) {
 	p := policy()
-	db, o := kept(t, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	b := kept(t, at, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	db, o := b.db, b.o
 	registry := prometheus.NewRegistry()
-	k := keeper(db, o, p)
+	k := b.keeper(p)
 	k.Register(registry)
 	plan := planned(t, db, o, p)
 	before := map[string]uint64{}
@@ -243,15 +251,16 @@ func TestRulesKeepWhatTheySay(t *testing.T) {
 // TestWholeDaysAreDropped has no row stay of the old days: nothing is rewritten.
 func TestWholeDaysAreDropped(t *testing.T) {
 	p := Policy{Days: map[string]int{"sip": 5, "media": 5, "events": 5}, Rules: []Rule{{Name: "pings", Methods: []string{"OPTIONS"}, Days: 5}}}
-	db, o := kept(t, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	b := kept(t, oneNode, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	db, o := b.db, b.o
 	for _, a := range planned(t, db, o, p) {
 		if a.Kind != Drop {
 			t.Errorf("%+v", a)
 		}
 	}
-	sweep(t, keeper(db, o, p))
+	sweep(t, b.keeper(p))
 	var mutations uint64
-	if err := db.QueryRow(t.Context(), "SELECT count() FROM system.mutations WHERE database = '"+o.Database+"'").Scan(&mutations); err != nil || mutations > 0 {
+	if err := db.QueryRow(t.Context(), "SELECT count() FROM "+system(o, "mutations")+" WHERE database = '"+o.Database+"'").Scan(&mutations); err != nil || mutations > 0 {
 		t.Errorf("%d mutations, %v", mutations, err)
 	}
 	if n := oldest(t, db, "sip", "1"); n > 6 || n < 5 {
@@ -261,17 +270,18 @@ func TestWholeDaysAreDropped(t *testing.T) {
 
 // TestOlderVersionsStayHidden lets the newest version of a call's row go, of which
 // an older one says something else.
-func TestOlderVersionsStayHidden(t *testing.T) {
+func TestOlderVersionsStayHidden(t *testing.T) { olderVersionsStayHidden(t, oneNode) }
+
+func olderVersionsStayHidden(t *testing.T, at place) {
 	p := Policy{Rules: []Rule{{Name: "answered", Outcomes: []string{"answered"}, Days: 3}}}
-	url := chtest.Database(t)
-	db, o := chtest.Dial(t, url), schema.Options{Database: chtest.Name(t, url), KeeperDeletes: true}
-	apply(t, db, o)
+	b := at(t, schema.Options{KeeperDeletes: true})
+	db := b.db
 	const day = "toStartOfDay(now64(6, 'UTC')) - INTERVAL 8 DAY"
 	for version, outcome := range []string{"failed", "answered"} {
 		exec(t, db, fmt.Sprintf("INSERT INTO call_rows (start, last_seen, correlation_id, call_ids, method, outcome, version) SELECT %s, %s, 'x', ['x'], 'INVITE', '%s', %d", day, day, outcome, version+1))
 	}
 	exec(t, db, "INSERT INTO call_rows (start, last_seen, correlation_id, call_ids, method, outcome, version) SELECT "+day+", "+day+", 'y', ['y'], 'INVITE', 'failed', 1")
-	sweep(t, keeper(db, o, p))
+	sweep(t, b.keeper(p))
 	var left []string
 	if err := db.QueryRow(t.Context(), "SELECT groupArray(correlation_id) FROM calls").Scan(&left); err != nil || !slices.Equal(left, []string{"y"}) {
 		t.Errorf("left is %v, %v", left, err)
@@ -279,19 +289,22 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 }
 
 // TestHoldsKeep holds a call by the Call-ID of one leg, and a tenant.
-func TestHoldsKeep(t *testing.T) {
+func TestHoldsKeep(t *testing.T) { holdsKeep(t, oneNode) }
+
+func holdsKeep(t *testing.T, at place) {
 	p := Policy{Days: map[string]int{"sip": 3, "media": 3, "events": 3}}
 	// The tables begin with a TTL: the first hold takes the deletion out of it.
-	db, o := kept(t, schema.Options{TTLDays: map[string]int{"sip": 60, "media": 60, "events": 60}})
+	b := kept(t, at, schema.Options{TTLDays: map[string]int{"sip": 60, "media": 60, "events": 60}})
+	db, o := b.db, b.o
 	ctx := t.Context()
 	if _, err := AddHold(ctx, db, o, Hold{CallID: "0-6b"}); err == nil {
 		t.Error("a hold without a reason was taken")
 	}
-	call, err := AddHold(ctx, db, o, Hold{CallID: "0-6b", Reason: "case 7", Who: "legal"})
+	call, err := AddHold(ctx, db, o, Hold{CallID: "0-6b", Reason: "case 7", Who: "legal"}, b.nodes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant, err := AddHold(ctx, db, o, Hold{Tenant: "b", Reason: "audit", Who: "legal", Until: time.Now().Add(time.Hour)})
+	tenant, err := AddHold(ctx, db, o, Hold{Tenant: "b", Reason: "audit", Who: "legal", Until: time.Now().Add(time.Hour)}, b.nodes...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,12 +312,18 @@ func TestHoldsKeep(t *testing.T) {
 		t.Errorf("any hold: %v, %v", any, err)
 	}
 	var ttls uint64
-	if err := db.QueryRow(ctx, "SELECT countIf(position(engine_full, 'toIntervalDay') > 0) FROM system.tables WHERE database = currentDatabase() AND name IN ('sip', 'media', 'events', 'call_rows', 'registration_rows')").Scan(&ttls); err != nil || ttls != 0 {
+	if err := db.QueryRow(ctx, "SELECT countIf(position(engine_full, 'toIntervalDay') > 0) FROM "+system(o, "tables")+" WHERE database = '"+o.Database+"' AND replaceOne(name, '_local', '') IN ('sip', 'media', 'events', 'call_rows', 'registration_rows')").Scan(&ttls); err != nil || ttls != 0 {
 		t.Errorf("%d tables have a TTL that knows of no holds, %v", ttls, err)
 	}
 	// Migrate agrees.
+	if deletes, err := KeeperDeletes(ctx, db, o); err != nil || !deletes {
+		t.Errorf("the keeper deletes: %v, %v", deletes, err)
+	}
 	o.KeeperDeletes = true
-	apply(t, db, o)
+	b.o = o
+	if n := b.apply(t); n > 0 {
+		t.Errorf("migrate has %d statements to run after the hold", n)
+	}
 
 	const held = "(call_id IN ('0-6', '0-6b') OR correlation_id IN ('0-6', '0-6b'))"
 	counts := func() (n [4]uint64) {
@@ -321,11 +340,19 @@ func TestHoldsKeep(t *testing.T) {
 	if n := counts(); n != [4]uint64{2, 1, 1, 1} {
 		t.Fatalf("the call has %v rows to begin with", n)
 	}
+	var total uint64
+	rows, err := HeldRows(ctx, db, o, call)
+	for _, r := range rows {
+		total += r.Rows
+	}
+	if err != nil || total != 5 {
+		t.Errorf("the hold is on %v, %v", rows, err)
+	}
 	if n := oldest(t, db, "sip", held); n < 7 {
 		t.Fatalf("the call is %d days old", n)
 	}
 	plan := planned(t, db, o, p)
-	k := keeper(db, o, p)
+	k := b.keeper(p)
 	sweep(t, k)
 	if n := counts(); n != [4]uint64{2, 1, 1, 1} {
 		t.Errorf("of the held call are left %v rows", n)
@@ -359,18 +386,20 @@ func TestHoldsKeep(t *testing.T) {
 	if n := oldest(t, db, "sip", "NOT "+held); n > 4 {
 		t.Errorf("after the tenant's hold the oldest row is %d days old", n)
 	}
-	g := &Guard{DB: db, Schema: o, MinFree: 1 << 62, Log: slog.New(slog.DiscardHandler)}
-	g.Register(prometheus.NewRegistry())
-	for range 2 {
-		if err := g.look(ctx); err != nil {
-			t.Fatal(err)
+	if !o.Clustered() {
+		g := &Guard{DB: db, Schema: o, MinFree: 1 << 62, Log: slog.New(slog.DiscardHandler)}
+		g.Register(prometheus.NewRegistry())
+		for range 2 {
+			if err := g.look(ctx); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if n := counts(); n != [4]uint64{2, 1, 1, 1} {
-		t.Errorf("of the held call the guard left %v rows", n)
-	}
-	if n := oldest(t, db, "sip", "NOT "+held); n > 0 {
-		t.Errorf("the guard left a row of %d days", n)
+		if n := counts(); n != [4]uint64{2, 1, 1, 1} {
+			t.Errorf("of the held call the guard left %v rows", n)
+		}
+		if n := oldest(t, db, "sip", "NOT "+held); n > 0 {
+			t.Errorf("the guard left a row of %d days", n)
+		}
 	}
 
 	// Without the hold it goes.
@@ -411,7 +440,8 @@ func (a *archive) Archive(ctx context.Context, table, partition string) error {
 
 func TestNothingGoesUnarchived(t *testing.T) {
 	p := policy()
-	db, o := kept(t, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	b := kept(t, oneNode, schema.Options{TTLDays: p.Days, KeeperDeletes: true})
+	db, o := b.db, b.o
 	a := &archive{refuse: "media", rows: map[string]uint64{}, db: db}
 	k := keeper(db, o, p)
 	k.Archiver = a
@@ -448,17 +478,19 @@ func TestNothingGoesUnarchived(t *testing.T) {
 
 // TestIDsStayWithTheirMessages keeps a message far longer than its table's days: it
 // is found by its Call-ID.
-func TestIDsStayWithTheirMessages(t *testing.T) {
-	url := chtest.Database(t)
-	db, o := chtest.Dial(t, url), schema.Options{Database: chtest.Name(t, url), KeeperDeletes: true, TTLDays: map[string]int{"sip": 10}}
-	apply(t, db, o)
+func TestIDsStayWithTheirMessages(t *testing.T) { idsStayWithTheirMessages(t, oneNode) }
+
+func idsStayWithTheirMessages(t *testing.T, at place) {
+	b := at(t, schema.Options{KeeperDeletes: true, TTLDays: map[string]int{"sip": 10}})
+	db, o := b.db, b.o
 	for _, ago := range []int{2, 30, 60} {
 		exec(t, db, fmt.Sprintf("INSERT INTO sip (time, tenant, own_call_id, correlation_id, cseq_method) SELECT now64(6) - INTERVAL %d DAY, ['a', 'b'][number + 1], '%d-' || toString(number) AS c, c, 'INVITE' FROM numbers(2)", ago, ago))
 	}
 	exec(t, db, "INSERT INTO ids (id, tenant, hour) SELECT DISTINCT cityHash64(call_id), tenant, toStartOfHour(time, 'UTC') FROM sip") // as ingest does
-	p := Policy{Days: o.TTLDays, Rules: []Rule{{Name: "b", Tenants: []string{"b"}, Days: 40}}}
-	sweep(t, keeper(db, o, p))
-	exec(t, db, "OPTIMIZE TABLE ids FINAL") // a TTL would delete now
+	sweep(t, b.keeper(Policy{Days: o.TTLDays, Rules: []Rule{{Name: "b", Tenants: []string{"b"}, Days: 40}}}))
+	for _, node := range nodesOf(db, b.nodes) {
+		exec(t, node, "OPTIMIZE TABLE "+qualified(o, o.LocalName("ids"))+" FINAL") // a TTL would delete now
+	}
 	var ids []string
 	if err := db.QueryRow(t.Context(), "SELECT arraySort(groupUniqArray(c)) FROM (SELECT arrayJoin(['2-0', '2-1', '30-1', '60-0', '60-1']) AS c) WHERE cityHash64(c) IN (SELECT id FROM ids)").Scan(&ids); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,9 @@ import (
 
 // remover deletes what was judged to go.
 type remover struct {
-	db       driver.Conn
+	db driver.Conn
+	// nodes are what statements about a node's own tables go to: see nodesOf.
+	nodes    []driver.Conn
 	o        schema.Options
 	archiver Archiver
 }
@@ -39,7 +41,7 @@ func (r *remover) remove(ctx context.Context, actions []*Action, cause string, d
 			continue
 		}
 		if err == nil && a.Kind == Drop {
-			err = r.alter(ctx, a.Table, "DROP PARTITION "+schema.Quote(partition(a.Day)))
+			err = r.alter(ctx, a.Table, dropPartition(partition(a.Day)))
 		}
 		if err == nil {
 			err = r.account(ctx, d, cause)
@@ -102,25 +104,38 @@ func (r *remover) account(ctx context.Context, d *deletion, cause string) error 
 
 // stored is what a day has.
 func (r *remover) stored(ctx context.Context, a *Action) (rows, bytes uint64, err error) {
-	err = r.db.QueryRow(ctx, "SELECT sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND database = "+schema.Quote(r.o.DatabaseName())+
-		" AND table = "+schema.Quote(a.Table)+" AND partition = "+schema.Quote(partition(a.Day))).Scan(&rows, &bytes)
+	err = r.db.QueryRow(ctx, "SELECT sum(rows), sum(bytes_on_disk) FROM "+system(r.o, "parts")+" WHERE active AND database = "+schema.Quote(r.o.DatabaseName())+
+		" AND table = "+schema.Quote(r.o.LocalName(a.Table))+" AND partition = "+schema.Quote(partition(a.Day))).Scan(&rows, &bytes)
 	if err != nil {
 		err = fmt.Errorf("retention: ask what %s has of %s: %w", a.Table, partition(a.Day), err)
 	}
 	return rows, bytes, err
 }
 
+// alter alters a table on every node. To repeat it, when some nodes did it and
+// others did not, does no harm.
 func (r *remover) alter(ctx context.Context, table, sql string) error {
-	if err := r.db.Exec(ctx, "ALTER TABLE "+qualified(r.o, table)+" "+sql); err != nil {
-		return fmt.Errorf("retention: delete from %s: %w", table, err)
+	for _, node := range r.nodes {
+		if err := node.Exec(ctx, alterSQL(r.o, table, sql)); err != nil {
+			return fmt.Errorf("retention: delete from %s: %w", table, err)
+		}
 	}
 	return nil
 }
 
+// alterSQL is the statement that alters a table on a node, or on all.
+func alterSQL(o schema.Options, table, sql string) string {
+	return "ALTER TABLE " + o.Target(o.LocalName(table)) + " " + sql
+}
+
+func dropPartition(name string) string { return "DROP PARTITION " + schema.Quote(name) }
+
 func (r *remover) optimise(ctx context.Context, a *Action) error {
-	err := r.db.Exec(ctx, "OPTIMIZE TABLE "+qualified(r.o, a.Table)+" PARTITION "+schema.Quote(partition(a.Day))+" FINAL SETTINGS optimize_throw_if_noop = 0, alter_sync = 1")
-	if err != nil {
-		return fmt.Errorf("retention: merge %s of %s: %w", partition(a.Day), a.Table, err)
+	for _, node := range r.nodes {
+		err := node.Exec(ctx, "OPTIMIZE TABLE "+r.o.Target(r.o.LocalName(a.Table))+" PARTITION "+schema.Quote(partition(a.Day))+" FINAL SETTINGS optimize_throw_if_noop = 0, alter_sync = 1")
+		if err != nil {
+			return fmt.Errorf("retention: merge %s of %s: %w", partition(a.Day), a.Table, err)
+		}
 	}
 	return nil
 }
@@ -162,19 +177,21 @@ func (r *remover) mutate(ctx context.Context, batch []*deletion) error {
 	if !staged {
 		return nil
 	}
-	return r.alter(ctx, schema.KeeperCalls.Name, "DROP PARTITION "+schema.Quote(id))
+	return r.alter(ctx, schema.KeeperCalls.Name, dropPartition(id))
 }
 
 // stage writes down once which calls a day's condition asks for, and returns the
 // condition that asks for what is written down: ClickHouse asks again for each part.
 // A process that ends half way leaves that for the mutation, which goes on; it goes
-// by TTL.
+// by TTL. On a cluster every node has them for itself: a mutation asks no other.
 func (r *remover) stage(ctx context.Context, a *Action, id string) (where string, err error) {
-	table, day := qualified(r.o, schema.KeeperCalls.Name), schema.Quote(partition(a.Day))
+	table, day := qualified(r.o, r.o.LocalName(schema.KeeperCalls.Name)), schema.Quote(partition(a.Day))
 	for _, class := range a.asking {
 		sql := "INSERT INTO " + table + " (time, batch, day, class, tenant, id) SELECT now(), " + schema.Quote(id) + ", " + day + ", " + strconv.Itoa(class) + ", tenant, id FROM (" + a.callIDs(class) + ")"
-		if err := r.db.Exec(ctx, sql); err != nil {
-			return "", fmt.Errorf("retention: write down the calls of %s: %w", partition(a.Day), err)
+		for _, node := range r.nodes {
+			if err := node.Exec(ctx, sql); err != nil {
+				return "", fmt.Errorf("retention: write down the calls of %s: %w", partition(a.Day), err)
+			}
 		}
 	}
 	return a.where(func(class int) string {
@@ -184,11 +201,12 @@ func (r *remover) stage(ctx context.Context, a *Action, id string) (where string
 
 // wait waits until no mutation of a keeper is under way in the table.
 func (r *remover) wait(ctx context.Context, table string) error {
-	own := "database = " + schema.Quote(r.o.DatabaseName()) + " AND table = " + schema.Quote(table) + " AND NOT is_done AND position(command, " + schema.Quote(ownMark) + ") > 0"
+	own := "database = " + schema.Quote(r.o.DatabaseName()) + " AND table = " + schema.Quote(r.o.LocalName(table)) + " AND NOT is_done AND position(command, " + schema.Quote(ownMark) + ") > 0"
+	from, settings := everywhere(r.o, "mutations")
 	for failures := 0; ; {
 		var n uint64
 		var reason string
-		if err := r.db.QueryRow(ctx, "SELECT count(), max(latest_fail_reason) FROM system.mutations WHERE "+own).Scan(&n, &reason); err != nil {
+		if err := r.db.QueryRow(ctx, "SELECT count(), max(latest_fail_reason) FROM "+from+" WHERE "+own+settings).Scan(&n, &reason); err != nil {
 			return fmt.Errorf("retention: ask how the deletion goes: %w", err)
 		}
 		if n == 0 {
@@ -198,8 +216,11 @@ func (r *remover) wait(ctx context.Context, table string) error {
 			failures++
 		}
 		if failures == mutationFailures {
-			err := r.db.Exec(ctx, "KILL MUTATION WHERE "+own+" SYNC")
-			return errors.Join(fmt.Errorf("retention: delete from %s: %s", table, reason), err)
+			err := fmt.Errorf("retention: delete from %s: %s", table, reason)
+			for _, node := range r.nodes {
+				err = errors.Join(err, node.Exec(ctx, "KILL MUTATION"+r.o.OnCluster()+" WHERE "+own+" SYNC"))
+			}
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -21,7 +21,7 @@ type Part struct {
 	Rows uint64
 	// Bytes are on the disk, indexes included.
 	Bytes uint64
-	// Newest is the time of its newest row.
+	// Newest is the time of its newest row; on a cluster of its day's.
 	Newest time.Time
 	// Disk is the name of the disk that it lies on.
 	Disk string
@@ -125,8 +125,10 @@ type Holdings struct {
 	Disks  []Disk
 }
 
-// Read reads the holdings of the tables of schema.Kept, to be kept by a policy.
+// Read reads the holdings of the tables of schema.Kept, to be kept by a policy. Of a
+// cluster they are those of all shards, of one replica each.
 func Read(ctx context.Context, db driver.Conn, o schema.Options, p Policy) (*Holdings, error) {
+	ctx = spread(ctx, o)
 	now, err := serverTime(ctx, db)
 	if err != nil {
 		return nil, err
@@ -139,7 +141,11 @@ func Read(ctx context.Context, db driver.Conn, o schema.Options, p Policy) (*Hol
 		}
 		h.Tables = append(h.Tables, held)
 	}
-	rows, err := db.Query(ctx, "SELECT name, unreserved_space, total_space FROM system.disks WHERE "+ourDisks(o)+" ORDER BY name")
+	disk := "name"
+	if o.Clustered() {
+		disk = "concat('shard ', toString(_shard_num), ', ', name)"
+	}
+	rows, err := db.Query(ctx, "SELECT "+disk+" AS disk, unreserved_space, total_space FROM "+system(o, "disks")+" WHERE "+ourDisks(o)+" ORDER BY disk")
 	if err != nil {
 		return nil, fmt.Errorf("retention: ask for the disks: %w", err)
 	}
@@ -187,13 +193,19 @@ func timeColumn(t *schema.Table) string {
 }
 
 // readParts reads the active parts of a table. The newest row of a part comes
-// from the extremes that ClickHouse keeps with it: no row is read.
+// from the extremes that ClickHouse keeps with it: no row is read. On a cluster it
+// is the newest of the part's day, on any shard: another replica may be asked for
+// it, whose parts have other names.
 func readParts(ctx context.Context, db driver.Conn, o schema.Options, t *schema.Table) ([]Part, error) {
 	table := t.Name
+	same, of := "_part", "p.name"
+	if o.Clustered() {
+		same, of = t.PartitionBy, "toDate(p.partition)"
+	}
 	rows, err := db.Query(ctx, `SELECT p.name, toDateTime(toDate(p.partition), 'UTC'), p.rows, p.bytes_on_disk, e.newest, p.disk_name
-FROM system.parts AS p
-INNER JOIN (SELECT _part AS name, max(`+timeColumn(t)+`) AS newest FROM `+qualified(o, table)+` GROUP BY _part) AS e ON e.name = p.name
-WHERE p.active AND p.rows > 0 AND p.database = `+schema.Quote(o.DatabaseName())+` AND p.table = `+schema.Quote(table)+`
+FROM `+system(o, "parts")+` AS p
+INNER JOIN (SELECT `+same+` AS same, max(`+timeColumn(t)+`) AS newest FROM `+qualified(o, table)+` GROUP BY same) AS e ON e.same = `+of+`
+WHERE p.active AND p.rows > 0 AND p.database = `+schema.Quote(o.DatabaseName())+` AND p.table = `+schema.Quote(o.LocalName(table))+`
 ORDER BY p.partition, p.name`)
 	if err != nil {
 		return nil, fmt.Errorf("retention: ask for the parts of %s: %w", table, err)
