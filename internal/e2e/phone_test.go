@@ -162,13 +162,8 @@ var assigned = regexp.MustCompile(`assign_to="(\w+)"`)
 // phone is a sipp that plays a script.
 type phone struct {
 	*process
-	t    *testing.T
-	port int
-	log  string
+	log string // of the messages that it sent and received
 }
-
-// uri is where the phone is reached.
-func (p *phone) uri() string { return sprintf("sip:phone@127.0.0.1:%d", p.port) }
 
 // play starts a phone on a port. The called ones wait; a caller has to be given
 // the proxy and its Call-ID.
@@ -176,7 +171,7 @@ func (s *script) play(t *testing.T, port int, more ...string) *phone {
 	t.Helper()
 	program := need(t, "sipp")
 	dir := t.TempDir()
-	p := &phone{t: t, port: port, log: filepath.Join(dir, "messages")}
+	p := &phone{log: filepath.Join(dir, "messages")}
 	text := s.String()
 	var unused []string // SIPp wants every variable to be used
 	for _, m := range assigned.FindAllStringSubmatch(text, -1) {

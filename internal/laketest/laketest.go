@@ -58,6 +58,12 @@ func (l *Lake) fill(t testing.TB, names []string) {
 	}
 	l.Load(t, l.DB, packets...)
 	l.Pass(t)
+	l.Bound(t)
+}
+
+// Bound sets From and To by what is stored.
+func (l *Lake) Bound(t testing.TB) {
+	t.Helper()
 	if err := l.DB.QueryRow(t.Context(), "SELECT min(time), max(time) + toIntervalSecond(1) FROM sip").Scan(&l.From, &l.To); err != nil {
 		t.Fatal(err)
 	}

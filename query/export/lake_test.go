@@ -47,7 +47,17 @@ func realFlows(t testing.TB, capture string) []*query.Flow {
 	if flows, ok := loaded.flows[capture]; ok {
 		return flows
 	}
-	lake := laketest.Open(t, capture)
+	flows := lakeFlows(t, laketest.Open(t, capture))
+	if len(flows) == 0 {
+		t.Fatalf("%s has no call", capture)
+	}
+	loaded.flows[capture] = flows
+	return flows
+}
+
+// lakeFlows gives the flows of all calls of a database, oldest first.
+func lakeFlows(t testing.TB, lake *laketest.Lake) (flows []*query.Flow) {
+	t.Helper()
 	store, err := query.Open(t.Context(), query.Options{URL: lake.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +67,6 @@ func realFlows(t testing.TB, capture string) []*query.Flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var flows []*query.Flow
 	for _, c := range found.Calls {
 		f, err := store.Flow(t.Context(), query.FlowRequest{ID: c.CorrelationID, Media: true, Events: true})
 		if err != nil {
@@ -65,9 +74,5 @@ func realFlows(t testing.TB, capture string) []*query.Flow {
 		}
 		flows = append(flows, f)
 	}
-	if len(flows) == 0 {
-		t.Fatalf("%s has no call", capture)
-	}
-	loaded.flows[capture] = flows
 	return flows
 }
