@@ -122,6 +122,9 @@ func (a *assembly) parties() {
 // callee sent within the dialog, the opening one having been missed: its From is
 // the call's To.
 func fromCallee(l *Leg, o *opening) bool {
+	if l.Opening.Method == "" {
+		return false // of a response: to the INVITE, where one was seen
+	}
 	found := false
 	for i := range l.Events {
 		e := &l.Events[i]

@@ -283,12 +283,15 @@ func (b *Builder) Message(m *Message) {
 	le.PutUint32(e[40:], m.Expires)
 	l.data = append(l.data, e[:]...)
 
+	answer := m.Status > 0 && method == calls.Invite
 	if opens {
 		l.kinds |= Opens
+	}
+	if opens || answer {
 		l.address(src, &m.Src, m.SrcPort)
 		l.address(dst, &m.Dst, m.DstPort)
 	}
-	if opens || final || method == calls.Bye && m.Status == 0 || m.Q850 > 0 || sdp != 0 || linked {
+	if opens || answer || final || method == calls.Bye && m.Status == 0 || m.Q850 > 0 || sdp != 0 || linked {
 		b.opening(l, m, opens)
 	}
 	if linked {
@@ -395,18 +398,30 @@ func (b *Builder) opening(l *leg, m *Message, opens bool) {
 	if m.Status == 0 {
 		rank |= rankRequest
 	}
+	answer := m.Status > 0 && string(m.CSeqMethod) == "INVITE"
+	if answer {
+		rank = rankAnswer
+	}
 	if rank|rankFirstHop < l.rank || rank|rankFirstHop == l.rank && m.Time >= l.openedAt {
 		return // whatever its hop
 	}
 	src := netip.AddrFrom16(m.Src).Unmap()
 	b.text = src.AppendTo(b.text[:0])
-	if string(b.text) == string(m.ViaHost) {
+	if !answer && string(b.text) == string(m.ViaHost) {
 		rank |= rankFirstHop
 	}
 	if rank < l.rank || rank == l.rank && m.Time >= l.openedAt {
 		return
 	}
 	l.rank, l.openedAt = rank, m.Time
+	if answer {
+		// From and To are the INVITE's, and it went the other way; the rest is what
+		// the callee says of itself.
+		a := *m
+		a.Src, a.Dst, a.SrcPort, a.DstPort = m.Dst, m.Src, m.DstPort, m.SrcPort
+		a.PAIUser, a.Diversion, a.ContactUser, a.ContactHost, a.ContactPort, a.UserAgent = nil, nil, nil, nil, 0, nil
+		m = &a
+	}
 	t := b.text[:0]
 	for _, s := range [...][]byte{m.Method, m.FromUser, m.FromDomain, m.ToUser, m.ToDomain, m.RURIUser, m.RURIDomain, m.PAIUser, m.Diversion, m.ContactUser, m.ContactHost, m.Transport, m.UserAgent} {
 		t = appendString(t, s)

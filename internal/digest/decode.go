@@ -147,7 +147,7 @@ func (d *Decoder) Decode(tenant, callID string, b []byte) (*Leg, error) {
 		}
 	}
 	if opening.fields != nil {
-		l.Opened = opening.rank&rankOpens != 0
+		l.Opened = isOpening(opening.rank)
 		if !d.opening(&l.Opening, &opening) {
 			return nil, ErrMalformed
 		}

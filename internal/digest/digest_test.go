@@ -305,3 +305,46 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// TestMissedInvite: where the INVITE was not captured, the responses to it say
+// who called whom, whatever came within the dialog and however it is dealt.
+func TestMissedInvite(t *testing.T) {
+	all := call()
+	responses, bye := all[2:5], all[5]
+	turned := bye // the callee hangs up
+	turned.FromUser, turned.FromDomain, turned.FromTag, turned.ToUser, turned.ToDomain, turned.ToTag = bye.ToUser, bye.ToDomain, bye.ToTag, bye.FromUser, bye.FromDomain, bye.FromTag
+	turned.Src, turned.Dst, turned.ViaHost = bye.Dst, bye.Src, []byte("10.0.0.2")
+	bye.RURIUser, turned.RURIUser = []byte("line-7"), []byte("line-8") // contacts
+	again := turned
+	again.Method, again.CSeqMethod, again.Time = []byte("INVITE"), []byte("INVITE"), bye.Time-1_000_000
+	refused := responses[2]
+	refused.FromUser, refused.FromTag, refused.ToUser, refused.ToTag = again.FromUser, again.FromTag, again.ToUser, again.ToTag
+	refused.Status, refused.Time, refused.Src, refused.Dst, refused.SDP = 488, again.Time+1000, again.Dst, again.Src, nil
+	for what, within := range map[string][]Message{
+		"nothing more":               nil,
+		"the caller's BYE":           {bye},
+		"the callee's BYE":           {turned},
+		"the callee's re-INVITE":     {again, bye},
+		"that and a refusal":         {again, refused, turned},
+		"a BYE of which each copies": {bye, turned},
+	} {
+		for try := range 20 {
+			messages := append(slices.Clone(responses), within...)
+			builders := make([]Builder, 1+try%3)
+			for i, n := range rand.Perm(len(messages)) {
+				builders[i%len(builders)].Message(&messages[n])
+			}
+			var digest []byte
+			for i := range builders {
+				digests, _ := rows(&builders[i])
+				digest = append(digest, digests["c1@a"]...)
+			}
+			l := decode(t, digest)
+			c := calls.Assemble(calls.Group{Legs: []calls.Leg{l.Leg}}, time.Time{})
+			got := fmt.Sprintf("%s %s@%s>%s@%s ruri %q pai %q %s>%s", c.Method, c.FromUser, c.FromDomain, c.ToUser, c.ToDomain, c.RuriUser, c.PAIUser, c.Src, c.Dst)
+			if want := `INVITE alice@a.example>bob@b.example ruri "" pai "" 10.0.0.1:5060>10.0.0.2:5060`; l.Opened || got != want {
+				t.Fatalf("%s: %s, want %s", what, got, want)
+			}
+		}
+	}
+}

@@ -52,15 +52,22 @@ const reportSize = 8 + 16 + 2 + 4 + 4 + 4*4 + 1
 const addressSize = 4 + 16 + 2
 
 // Ranks of openings: of several the greatest is the leg's, and of equals the
-// first by time.
+// first by time. They are bits, but for rankAnswer.
 const (
-	// rankOpens: it could have opened the leg.
+	// rankOpens: it could have opened the leg. It is a request.
 	rankOpens = 4
 	// rankFirstHop: its bottom-most Via names the packet's sender.
 	rankFirstHop = 2
 	// rankRequest: it is a request.
 	rankRequest = 1
+	// rankAnswer: a response to INVITE, which says who called whom where the INVITE
+	// itself was missed. A request within the dialog, a BYE or a re-INVITE, may be
+	// either side's, and its Request-URI is nobody's number.
+	rankAnswer = 4
 )
+
+// isOpening tells whether an opening of that rank is one.
+func isOpening(rank int) bool { return rank >= rankOpens|rankRequest }
 
 var le = binary.LittleEndian
 
