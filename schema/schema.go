@@ -256,14 +256,14 @@ var SIP = Table{
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
 	TTLDays:     90,
-	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 60},
+	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 20},
 }
 
 // Media has one row per report block or quality report.
 var Media = Table{
 	Name: "media",
 	Doc:  "One row per RTCP report block or quality report.",
-	Columns: origin(
+	Columns: compressed("Default", origin(
 		Column{Name: "source", Kind: Enum, Doc: "What reported: rtcp, rtcp-xr, vq-rtcpxr, rtp-agent, x-rtp-stat, horaclifix, rtp."},
 		Column{Name: "report", Kind: Enum, Doc: "Kind of report within the source: sr, rr, xr, bye, sdes, feedback, session, interval, …"},
 		Column{Name: "ssrc", Kind: Uint32, Doc: "Stream reported on; the reporter's own where the report names none."},
@@ -280,11 +280,12 @@ var Media = Table{
 		Column{Name: "codec", Kind: Enum, Doc: "Codec of the stream, empty when unknown."},
 		Column{Name: "metrics", Kind: Metrics, Doc: "Further figures of the report by name: burst_density, gap_duration, highest_seq, …"},
 		hepColumn,
-		Column{Name: "raw", Kind: Text, Codec: "ZSTD(3)", Doc: "The report as it arrived; in the first row of several that came of one packet."},
-	),
+		Column{Name: "raw", Kind: Text, Doc: "The report as it arrived; in the first row of several that came of one packet."},
+	)),
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
 	TTLDays:     90,
+	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 20},
 }
 
 // Events has one row per record that is neither SIP nor a quality report: logs,

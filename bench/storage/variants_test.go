@@ -28,7 +28,7 @@ func variants() []variant {
 		{shipped, func(*schema.Table) {}},
 		{"blocks of ClickHouse's size", func(t *schema.Table) { column(t, "packed").BlockBytes = 0 }},
 		{"ZSTD(6) in the end", final("ZSTD(6)")},
-		{"ZSTD(1) in the end, as while young", final("ZSTD(1)")},
+		{"ZSTD(1) in the end", final("ZSTD(1)")},
 		{"all but the message ZSTD(3) always", func(t *schema.Table) { others(t, "ZSTD(3)") }},
 		{"no marks, no computed columns: before", unpacked},
 		{"the same, ZSTD(9) in the end", func(t *schema.Table) {

@@ -19,6 +19,14 @@ import (
 // by resolution; and once more when time alone has decided what was undecided.
 var refillEvery = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute}
 
+// refillShare bounds the time that filling takes where buckets are large: one is not
+// filled again before this many times as long as that took last time, and
+// refillLongest at most.
+const (
+	refillShare   = 50
+	refillLongest = time.Minute
+)
+
 // settleAfter is how long after a change every call of a minute that will never
 // be answered is known to be so: timer C, and a little.
 const settleAfter = 200 * time.Second
@@ -37,8 +45,10 @@ type rollup struct {
 	*schema.Rollup
 	// rows is the table whose versions tell what changed.
 	rows *schema.Table
-	// buckets are those in work, by resolution and start.
+	// buckets are those in work, by resolution and start; took is how long it took
+	// to fill some, by resolution.
 	buckets [3]map[int64]*bucket
+	took    [3]time.Duration
 }
 
 func newRollups() []*rollup {
@@ -115,9 +125,11 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 				if time.Since(began) > budget {
 					return nil
 				}
+				start := time.Now()
 				if err := a.fill(ctx, r, place, group, uint64(at.UnixMicro())); err != nil {
 					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
 				}
+				r.took[place] = time.Since(start)
 				r.filled(place, group)
 				a.worked += fillWork
 			}
@@ -129,8 +141,9 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 // due lists the buckets to compute now, in order.
 func (r *rollup) due(place int, everything bool) []int64 {
 	var out []int64
+	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))
 	for at, b := range r.buckets[place] {
-		if everything && b.changed || b.changed && time.Since(b.done) >= refillEvery[place] || !b.changed && time.Since(b.changedAt) >= settleAfter {
+		if everything && b.changed || b.changed && time.Since(b.done) >= every || !b.changed && time.Since(b.changedAt) >= settleAfter {
 			out = append(out, at)
 		}
 	}

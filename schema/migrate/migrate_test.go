@@ -206,7 +206,7 @@ func TestRetention(t *testing.T) {
 		rows      string
 	}{
 		{200, "MODIFY TTL toDateTime(time) + toIntervalDay(200)", "6"},
-		{0, "MODIFY TTL toDateTime(time) + toIntervalSecond(60) RECOMPRESS", "6"}, // no more than that
+		{0, "MODIFY TTL toDateTime(time) + toIntervalSecond(20) RECOMPRESS", "6"}, // no more than that
 		{20, "MODIFY TTL toDateTime(time) + toIntervalDay(20)", "3"},
 	}
 	for _, step := range steps {
