@@ -63,7 +63,7 @@ func (s *Store) Flow(ctx context.Context, r FlowRequest) (*Flow, error) {
 	if found == nil {
 		return nil, fmt.Errorf("flow of %q: %w", r.ID, ErrNotFound)
 	}
-	b := newFlowBuilder(found, r.ID, s.aliases)
+	b := newFlowBuilder(found, r.ID, s.aliasesNow(ctx))
 	if !whole {
 		b.truncated("legs: more Call-IDs are connected than a flow holds")
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	MaxRows uint64
 	// Aliases name addresses in ladders.
 	Aliases []Alias
+	// AliasesNow, if set, gives them anew for each ladder, in place of Aliases. It
+	// must be safe for concurrent use.
+	AliasesNow func(context.Context) []Alias
 	// Configure, if set, makes the last changes to what the URL says before the
 	// connection is opened: a token, TLS, the size of the pool. The Database it
 	// finds is empty; one that it sets is current in queries on Conn, and must
@@ -57,6 +60,15 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// namer gives the names of addresses.
+func (o Options) namer() func(context.Context) aliases {
+	if now := o.AliasesNow; now != nil {
+		return func(ctx context.Context) aliases { return newAliases(now(ctx)) }
+	}
+	list := newAliases(o.Aliases)
+	return func(context.Context) aliases { return list }
+}
+
 // Store answers questions from ClickHouse. It is safe for use by many
 // goroutines at once.
 type Store struct {
@@ -66,8 +78,9 @@ type Store struct {
 	// small are the settings of queries that read little, besides the limits.
 	small   clickhouse.Settings
 	maxTime time.Duration
-	aliases aliases
-	trunks  trunkNames
+	// aliasesNow are the names of addresses at the moment.
+	aliasesNow func(context.Context) aliases
+	trunks     trunkNames
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps
@@ -98,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)
 	}
-	s := &Store{conn: conn, database: database, maxTime: o.MaxTime, aliases: newAliases(o.Aliases)}
+	s := &Store{conn: conn, database: database, maxTime: o.MaxTime, aliasesNow: o.namer()}
 	if err := s.readLimits(ctx, o); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("query: connect to clickhouse: %w", err)

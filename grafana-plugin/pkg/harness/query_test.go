@@ -3,14 +3,19 @@ package harness_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
 
+	"github.com/heplake/heplake/api"
 	"github.com/heplake/heplake/grafana-plugin/pkg/harness"
 	"github.com/heplake/heplake/internal/laketest"
+	"github.com/heplake/heplake/query"
 )
 
 // TestQueries asks for every type of query on one lake.
@@ -521,5 +526,71 @@ func TestAliases(t *testing.T) {
 	}
 	if health, _ := p.Health(s); !strings.Contains(health.Message, `"sbc" is no address`) {
 		t.Errorf("health says %s", health.Message)
+	}
+}
+
+// TestAliasesOfAPI takes names from heplake's own API, besides those of the
+// settings.
+func TestAliasesOfAPI(t *testing.T) {
+	l := laketest.Open(t, "kamailio-hep3-two-legs-topoh-xcid-a")
+	store, err := query.Open(t.Context(), query.Options{URL: l.URL, Database: l.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	list, err := query.ParseAliases([]string{"127.0.0.1:5070=Phone", "127.0.0.1:5060=SBC Berlin", "127.0.0.1:5062=SBC Berlin", "127.0.0.0/8=Carrier", "2001:db8::/32=Elsewhere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := api.New(api.Config{Store: store, Aliases: list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(handler)
+	defer srv.Close()
+	p := harness.Start(t)
+	s := source(t, l)
+	const id = "1-16207@127.0.0.1"
+	names := func(s harness.Source) string {
+		t.Helper()
+		f := frames(t, p.Ask(s, over(l, map[string]any{"queryType": "flow", "callId": id})))[0]
+		c := frames(t, p.Ask(s, over(l, map[string]any{"queryType": "calls", "filter": `call_id = "` + id + `"`})))[0]
+		seen := []string{}
+		for i := range f.Rows() {
+			for _, end := range []string{"src_alias", "dst_alias"} {
+				if name := fmt.Sprint(value(t, f, end, i)); !slices.Contains(seen, name) {
+					seen = append(seen, name)
+				}
+			}
+		}
+		slices.Sort(seen)
+		return fmt.Sprintf("%q, call %q > %q", seen, value(t, c, "src_alias", 0), value(t, c, "dst_alias", 0))
+	}
+	s.Settings["api"] = " " + srv.URL + "/ "
+	if got := names(s); got != `["Carrier" "Phone" "SBC Berlin"], call "Phone" > "SBC Berlin"` {
+		t.Errorf("names are %s", got)
+	}
+	s.UID, s.Settings["aliases"] = "both", []string{"127.0.0.1:5070=Softphone", "127.0.0.1:5080=Gateway"}
+	if got := names(s); got != `["Gateway" "SBC Berlin" "Softphone"], call "Softphone" > "SBC Berlin"` {
+		t.Errorf("with names of the settings they are %s", got)
+	}
+	if health, _ := p.Health(s); health.Status != pluginv2.CheckHealthResponse_OK || strings.Contains(health.Message, "names") {
+		t.Errorf("health says %s", health.Message)
+	}
+	// The names stay while the API is away; a data source that never saw it has its own.
+	srv.Close()
+	if health, _ := p.Health(s); health.Status != pluginv2.CheckHealthResponse_OK || !strings.Contains(health.Message, "names of addresses are missing or old") {
+		t.Errorf("without the API health says %s", health.Message)
+	}
+	if got := names(s); got != `["Gateway" "SBC Berlin" "Softphone"], call "Softphone" > "SBC Berlin"` {
+		t.Errorf("without the API the names are %s", got)
+	}
+	s.UID = "late"
+	if got := names(s); got != `["" "Gateway" "Softphone"], call "Softphone" > ""` {
+		t.Errorf("a data source that never saw the API has %s", got)
+	}
+	s.UID, s.Settings["api"] = "wrong", "heplake:9080"
+	if r := p.Ask(s, over(l, map[string]any{"queryType": "calls"})); r.Error == nil || !strings.Contains(r.Error.Error(), "http://heplake:9080") {
+		t.Errorf("an address without http:// gives %v", r.Error)
 	}
 }

@@ -21,7 +21,7 @@ func (d *Datasource) calls(ctx context.Context, l *lake, q question) (data.Frame
 	if err != nil {
 		return nil, err
 	}
-	f := d.callsFrame(result.Calls, time.Now())
+	f := d.callsFrame(result.Calls, d.aliases.names(ctx), time.Now())
 	if result.Truncated {
 		notice(f, data.NoticeSeverityInfo, "These are the newest %d calls; there are more in the time range.", len(result.Calls))
 	}
@@ -94,7 +94,7 @@ var callColumns = []callColumn{
 	column("tenant", "", func(c *query.Call) string { return text(c.Tenant) }),
 }
 
-// aliasColumns are what the settings call the sender and the receiver of a call's
+// aliasColumns are what aliases call the sender and the receiver of a call's
 // first message, "" where they do not.
 func aliasColumns(aliases []query.Alias) []callColumn {
 	name := func(ip netip.Addr, port uint16) string { return text(query.AliasOf(aliases, ip.Unmap(), port)) }
@@ -104,10 +104,10 @@ func aliasColumns(aliases []query.Alias) []callColumn {
 	}
 }
 
-// callsFrame is the table of calls.
-func (d *Datasource) callsFrame(calls []query.Call, now time.Time) *data.Frame {
+// callsFrame is the table of calls, with the names of addresses.
+func (d *Datasource) callsFrame(calls []query.Call, aliases []query.Alias, now time.Time) *data.Frame {
 	f := data.NewFrame("calls")
-	for _, c := range append(slices.Clip(callColumns), aliasColumns(d.settings.aliases)...) {
+	for _, c := range append(slices.Clip(callColumns), aliasColumns(aliases)...) {
 		field := c.field(calls)
 		field.Config = &data.FieldConfig{Unit: c.unit}
 		if doc, ok := callDoc(c.name); ok {

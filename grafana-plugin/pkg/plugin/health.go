@@ -127,6 +127,9 @@ func (d *Datasource) check(ctx context.Context, req *backend.CheckHealthRequest,
 		return err
 	}
 	h.warn()
+	if _, err := d.aliases.ask(ctx, 0); err != nil {
+		h.Warnings = append(h.Warnings, "heplake's names of addresses are missing or old: "+d.message(err))
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ type Datasource struct {
 	// problem is what is wrong with the settings. The instance is made all the
 	// same: a health check can then say so, which a failed creation cannot.
 	problem error
+	aliases aliasList
 
 	opening singleflight.Group
 	mu      sync.Mutex
@@ -45,6 +46,7 @@ var (
 func New(_ context.Context, in backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	d := &Datasource{uid: in.UID, name: in.Name}
 	d.settings, d.problem = readSettings(in)
+	d.aliases.own, d.aliases.api = d.settings.aliases, d.settings.API
 	d.CallResourceHandler = httpadapter.New(d.routes())
 	return d, nil
 }
@@ -120,6 +122,7 @@ func (d *Datasource) connect(ctx context.Context) (*lake, error) {
 	if err != nil {
 		return nil, &settingsError{err}
 	}
+	options.AliasesNow = d.aliases.names
 	store, err := query.Open(ctx, options)
 	if err != nil {
 		return nil, &connectError{err}

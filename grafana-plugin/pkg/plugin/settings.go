@@ -29,6 +29,9 @@ type settings struct {
 	// column of a ladder. They are heplake.yaml's "aliases".
 	Aliases []string `json:"aliases"`
 	aliases []query.Alias
+	// API is the address of heplake's own API, of which its aliases are read; ""
+	// for none. Nothing else is asked of it.
+	API string `json:"api"`
 
 	// Password and Token come out of Grafana's encrypted store. Token is sent as
 	// a bearer token in place of user and password.
@@ -56,6 +59,10 @@ func readSettings(in backend.DataSourceInstanceSettings) (settings, error) {
 	}
 	s.URL, s.Database, s.User = strings.TrimSpace(s.URL), strings.TrimSpace(s.Database), strings.TrimSpace(s.User)
 	if _, err := s.address(); err != nil {
+		return s, err
+	}
+	s.API = strings.TrimSpace(s.API)
+	if err := checkAPI(s.API); err != nil {
 		return s, err
 	}
 	var err error
@@ -135,7 +142,6 @@ func (s settings) options() (query.Options, error) {
 	return query.Options{
 		URL:      u.String(),
 		Database: s.database(),
-		Aliases:  s.aliases,
 		Configure: func(o *clickhouse.Options) {
 			// SQL of the user's own names its tables without the database.
 			o.Auth.Database = s.database()
@@ -166,9 +172,11 @@ func (s settings) signInWithToken(o *clickhouse.Options) {
 // secrets are the strings that must never be seen outside.
 func (s settings) secrets() []string {
 	out := []string{s.Password, s.Token}
-	if u, err := url.Parse(s.URL); err == nil {
-		if p, ok := u.User.Password(); ok {
-			out = append(out, p)
+	for _, address := range []string{s.URL, s.API} {
+		if u, err := url.Parse(address); err == nil {
+			if p, ok := u.User.Password(); ok {
+				out = append(out, p)
+			}
 		}
 	}
 	return out

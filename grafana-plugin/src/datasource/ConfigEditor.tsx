@@ -20,6 +20,7 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
       secureJsonData: { ...secureJsonData, [key]: '' },
     });
   const problem = urlProblem(jsonData.url);
+  const wrongApi = apiProblem(jsonData.api);
   const wrongAlias = aliasProblem(jsonData.aliases ?? []);
   return (
     <>
@@ -108,11 +109,27 @@ export function ConfigEditor({ options, onOptionsChange }: DataSourcePluginOptio
       </FieldSet>
       <FieldSet label="Names">
         <InlineField
+          label="heplake API"
+          labelWidth={labelWidth}
+          invalid={wrongApi !== null}
+          error={wrongApi}
+          tooltip="Its “aliases” name addresses here too, at most a minute old. The address is opened by the Grafana server."
+        >
+          <Input
+            id="heplake-api"
+            width={inputWidth}
+            value={jsonData.api ?? ''}
+            placeholder="http://heplake:9080"
+            spellCheck={false}
+            onChange={(e: ChangeEvent<HTMLInputElement>) => set({ api: e.currentTarget.value })}
+          />
+        </InlineField>
+        <InlineField
           label="Aliases"
           labelWidth={labelWidth}
           invalid={wrongAlias !== null}
           error={wrongAlias}
-          tooltip="One a line: address=name. The address is an IP address, one with a port, or a network; the most exact one counts. Addresses of one name are one column of a ladder. The list is that of “aliases” in heplake.yaml."
+          tooltip="One a line: address=name. The address is an IP address, one with a port, or a network; the most exact one counts. Addresses of one name are one column of a ladder. They come before those of heplake’s API."
         >
           <TextArea
             id="heplake-aliases"
@@ -138,4 +155,9 @@ export function urlProblem(url: string | undefined): string | null {
     return null;
   }
   return /^(https?|clickhouse|tcp):\/\/[^\s/]+/.test(url) ? null : 'An address like http://clickhouse:8123';
+}
+
+/** What is wrong with the address of heplake's API, null when it will do or there is none. */
+export function apiProblem(api: string | undefined): string | null {
+  return !api?.trim() || /^https?:\/\/[^\s/]+/.test(api.trim()) ? null : 'An address like http://heplake:9080';
 }

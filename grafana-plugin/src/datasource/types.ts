@@ -48,6 +48,8 @@ export interface HeplakeSettings extends DataSourceJsonData {
   tlsSkipVerify?: boolean;
   /** Names of addresses, each as address=name, as "aliases" of heplake.yaml has them. */
   aliases?: string[];
+  /** Address of heplake's own API, whose aliases are added: http://host:9080. */
+  api?: string;
 }
 
 /** Settings that never leave the server once saved. */
