@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/heplake/heplake/ingest/admit"
 	"github.com/heplake/heplake/ingest/batch"
 	"github.com/heplake/heplake/ingest/insert"
@@ -115,6 +117,8 @@ type Pipeline struct {
 	digests *pool[batch.LegDigests]
 	ids     *pool[batch.IDs]
 	seal    chan sealer
+	// sealRoom bounds what waits in seal, in bytes.
+	sealRoom *semaphore.Weighted
 
 	udp     *listen.UDP
 	streams map[string]streamListener
@@ -137,13 +141,12 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	p := &Pipeline{
 		cfg: cfg, spool: sp, inserter: in, log: log,
 		ledger: newLedger(), commits: newCommits(), timings: newTimings(),
-		// Room for each worker to hand over a batch of each table while the
-		// sealers work on the ones before.
-		seal:      make(chan sealer, 2*cfg.Workers),
+		seal:      make(chan sealer, sealQueue),
 		streams:   map[string]streamListener{},
 		tapDrops:  map[string]uint64{},
 		stopClock: make(chan struct{}),
 	}
+	p.sealRoom = semaphore.NewWeighted(p.sealBytes())
 	if cfg.Heplify {
 		p.heplify = newHeplify(cfg.HeplifyTargets)
 	}
@@ -161,6 +164,14 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	return p
 }
 
+// sealQueue is how many batches may wait for the sealers: every worker hands over
+// some of each table at once when they are old.
+const sealQueue = 64
+
+// sealBytes is what they may take together: two full batches for each worker, so
+// that one slow write to the disk holds up no receipt.
+func (p *Pipeline) sealBytes() int64 { return 2 * int64(p.cfg.Workers) * int64(p.cfg.BatchBytes) }
+
 // Start opens the listeners and runs the stages. After an error nothing runs.
 func (p *Pipeline) Start(ctx context.Context) error {
 	// What an earlier run left behind is received anew in the books.
@@ -173,7 +184,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for range p.cfg.Inserters {
 		p.inserting.Go(func() { p.insertLoop(inserting) })
 	}
-	for range max(1, p.cfg.Workers/2) {
+	for range max(2, p.cfg.Workers/2) { // one waits for the disk
 		p.sealers.Go(p.sealLoop)
 	}
 	p.clock.Go(p.clockLoop)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/heplake/heplake/ingest/batch"
 	"github.com/heplake/heplake/ingest/insert"
@@ -30,7 +31,23 @@ type sealing[R any] struct {
 	b      *batch.Batch[R]
 	pool   *pool[R]
 	number uint64 // of commits
+	held   held
 }
+
+// held is the room that a batch takes in front of the sealers.
+type held struct {
+	room  *semaphore.Weighted
+	bytes int64
+}
+
+// take waits until there is room. A batch larger than all of it goes alone.
+func take(room *semaphore.Weighted, all int64, bytes int) held {
+	h := held{room, min(all, int64(bytes))}
+	_ = room.Acquire(context.Background(), h.bytes) // which fails with its context alone
+	return h
+}
+
+func (h held) release() { h.room.Release(h.bytes) }
 
 func (s sealing[R]) seal() (batch.Sealed, error) { return s.b.Seal() }
 func (s sealing[R]) commit() uint64              { return s.number }
@@ -38,7 +55,7 @@ func (s sealing[R]) table() string               { return s.pool.table.Name }
 func (s sealing[R]) rows() int                   { return s.b.Rows() }
 func (s sealing[R]) packets() int                { return s.b.Packets() }
 func (s sealing[R]) size() int                   { return s.b.Size() }
-func (s sealing[R]) release()                    { s.pool.put(s.b) }
+func (s sealing[R]) release()                    { s.pool.put(s.b); s.held.release() }
 
 // trimEvery is for how long memory is kept that nobody needs.
 const trimEvery = 30 * time.Second

@@ -75,7 +75,7 @@ type HEP struct {
 	Durable        bool          `koanf:"durable" takes:"true to answer HTTP when what was posted is on the disk, and to read streams no further than 4 MiB ahead of it, or false"`
 	MaxBody        Size          `koanf:"max_body" takes:"the largest HTTP body, such as 16MiB"`
 	Workers        int           `koanf:"workers" takes:"a number of workers, 0 for one a processor" min:"0" max:"256"`
-	Buffer         Size          `koanf:"buffer" takes:"the receive buffer of one UDP socket, such as 16MiB"`
+	Buffer         Size          `koanf:"buffer" takes:"the receive buffer of one UDP socket, such as 64MiB"`
 	MaxConnections int           `koanf:"max_connections" takes:"a number of connections" min:"1" max:"1000000"`
 	IdleTimeout    time.Duration `koanf:"idle_timeout" takes:"a duration such as 10m, 0 for none"`
 }
@@ -141,7 +141,7 @@ func Default() Config {
 	var c Config
 	c.Tenant = "default"
 	c.Data.Dir = "./data"
-	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 16 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
+	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 64 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
 	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
