@@ -7,8 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/heplake/heplake/query/filter"
 )
 
@@ -118,18 +116,22 @@ func (s *callSearch) start(ctx context.Context) error {
 		s.found = found
 		return err
 	}
+	// What is no call matters as far as it belongs among the first, beside the calls.
+	s.found = found
+	for i := range found {
+		s.done(&found[i])
+	}
 	s.plan.Prefilter = "(" + s.plan.Prefilter + " AND " + otherMethods + ")"
 	s.noCalls = true
 	s.until = time.Now().Add(min(othersTime, s.store.maxTime))
-	if err := s.run(ctx); err != nil {
-		return err
+	return s.run(ctx)
+}
+
+// done marks a call's legs as such that need not be looked at any more.
+func (s *callSearch) done(c *Call) {
+	for _, id := range append(slices.Clone(c.CallIDs), c.CorrelationID) {
+		s.seen[node{c.Tenant, id}], s.computed[node{c.Tenant, id}] = true, true
 	}
-	seen := map[node]bool{}
-	for _, c := range found {
-		seen[node{c.Tenant, c.CorrelationID}] = true
-	}
-	s.found = append(found, slices.DeleteFunc(s.found, func(c Call) bool { return seen[node{c.Tenant, c.CorrelationID}] })...)
-	return nil
 }
 
 // How a search goes through its window.
@@ -139,6 +141,10 @@ const (
 	// what is rare costs few slices more.
 	firstSlice  = time.Minute
 	sliceGrowth = 8
+	// firstIndexed and indexedGrowth are the same for what bloom filters lead to:
+	// there the number of queries is what costs.
+	firstIndexed  = time.Hour
+	indexedGrowth = 24
 	// minCandidates and maxCandidates are how many calls are computed at a time,
 	// maxExamined how many in all.
 	minCandidates = 500
@@ -168,6 +174,8 @@ type callSearch struct {
 	after *cursor
 	// noCalls says that candidates are of methods that make no calls.
 	noCalls bool
+	// fresh are the legs whose calls' rows are behind; nil when not asked for yet.
+	fresh map[node]bool
 	// pending are candidates of slices done whose calls are not computed yet.
 	pending []candidate
 	// seen are ids that need not be candidates any more, computed those of calls
@@ -180,12 +188,32 @@ type callSearch struct {
 	cost           cost
 }
 
+// firstWidth is how wide the first slice of a search is, and how much wider each
+// further one.
+func firstWidth(indexed bool) (width, growth time.Duration) {
+	if indexed {
+		return firstIndexed, indexedGrowth
+	}
+	return firstSlice, sliceGrowth
+}
+
+// wider is how wide the slice after one of that width is, in which there were n
+// candidates. What the bloom filters lead to lies far apart: there the slice is as
+// wide as has, by these, what is still missing.
+func (s *callSearch) wider(width, growth time.Duration, n int) time.Duration {
+	if s.plan.Indexed && n >= 4 {
+		missing := max(1, s.worthwhile()-len(s.pending)-n)
+		return min(width*growth, max(width, width/time.Duration(n)*time.Duration(missing+missing/4)))
+	}
+	return width * growth
+}
+
 func (s *callSearch) run(ctx context.Context) error {
-	width := firstSlice
+	width, growth := firstWidth(s.plan.Indexed)
 	if s.places != nil {
 		width = s.left.to.Sub(s.left.from)
 	}
-	for s.left.from.Before(s.left.to) && !s.enough() {
+	for s.narrow(); s.left.from.Before(s.left.to); s.narrow() {
 		if s.examined >= maxExamined || !time.Now().Before(s.until) {
 			s.cut = true
 			return nil
@@ -200,7 +228,7 @@ func (s *callSearch) run(ctx context.Context) error {
 			// There may be more in the slice: those beyond the last one's time.
 			done = s.upTo(slice, candidates[len(candidates)-1].at)
 		} else {
-			width *= sliceGrowth
+			width = s.wider(width, growth, len(candidates))
 		}
 		s.keep(candidates)
 		if s.request.Oldest {
@@ -253,111 +281,24 @@ func (s *callSearch) batch() int {
 	return min(max(n, minCandidates), maxCandidates)
 }
 
-// candidate is a correlation id with the time of its newest (or oldest) message
-// that meets the necessary condition.
-type candidate struct {
-	node
-	at time.Time
-}
-
-func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate, error) {
-	p := s.params.Clone()
-	at, order := "max(time)", "DESC"
-	if s.request.Oldest {
-		at, order = "min(time)", "ASC"
-	}
-	where := ""
-	if s.places != nil {
-		where = " AND " + s.places.rows(windows{slice}, p)
-	}
-	sql := "SELECT tenant, correlation_id, " + at + " AS at FROM " + s.store.table("sip") +
-		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
-		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
-	var out []candidate
-	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {
-		var c candidate
-		if err := rows.Scan(&c.tenant, &c.id, &c.at); err != nil {
-			return err
-		}
-		out = append(out, c)
-		return nil
-	})
-	return out, err
-}
-
-// keep keeps the candidates that no earlier slice had.
-func (s *callSearch) keep(candidates []candidate) {
-	for _, c := range candidates {
-		if !s.seen[c.node] {
-			s.seen[c.node] = true
-			s.pending = append(s.pending, c)
-		}
-	}
-}
-
-// worthwhile is how many candidates are gathered before their calls are computed:
-// as many as could be enough. Few queries for many calls cost less than many.
-func (s *callSearch) worthwhile() int {
-	if s.plan.OnCalls { // perhaps one in ten matches
-		return min(10*s.want(), s.batch())
-	}
-	return min(s.want()+1-len(s.found), s.batch())
-}
-
-// compute computes the calls of the pending candidates.
-func (s *callSearch) compute(ctx context.Context) error {
-	if len(s.pending) == 0 {
-		return nil
-	}
-	if err := s.rowsOfCandidates(ctx); err != nil {
-		return err
-	}
-	// Some were other legs of calls that are found.
-	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool { return s.computed[c.node] })
-	if len(s.pending) == 0 {
-		return nil
-	}
-	ids := make([]string, len(s.pending))
-	around := make([]window, len(s.pending))
-	for i, c := range s.pending {
-		ids[i] = c.id
-		around[i] = window{c.at.Add(-nearBefore), c.at.Add(nearAfter)}
-	}
-	s.pending = nil
-	components, whole, err := s.store.closure(ctx, &s.cost, closureRequest{
-		ids: ids, tenant: s.request.Tenant, near: merge(around), maxLinks: 4*len(ids) + 1000,
-	})
-	if err != nil {
-		return err
-	}
-	s.cut = s.cut || !whole
-	fresh := components[:0]
-	for _, c := range components {
-		if !s.computed[node{c.tenant, c.ids()[0]}] {
-			fresh = append(fresh, c)
-		}
-		for _, id := range c.ids() {
-			s.seen[node{c.tenant, id}], s.computed[node{c.tenant, id}] = true, true
-		}
-	}
-	s.examined += len(fresh)
-	calls, err := s.store.aggregate(ctx, &s.cost, fresh, s.plan, s.params)
-	s.found = append(s.found, s.behind(calls)...)
-	return err
-}
-
-// enough reports whether no call that is not found yet can be among the first.
-// One more than asked for is looked for, to know whether there are more.
-func (s *callSearch) enough() bool {
+// narrow leaves out what is left of the window but cannot have a call that belongs
+// among the first: one that begins after the last of those found has no message
+// before that. One more than asked for is looked for, to know whether there are more.
+func (s *callSearch) narrow() {
 	if len(s.found) <= s.want() {
-		return false
+		return
 	}
 	s.sort()
 	last := s.found[s.want()].Start
 	if s.request.Oldest {
-		return last.Before(s.left.from.Add(-oldestMargin))
+		if end := last.Add(oldestMargin + time.Microsecond); end.Before(s.left.to) {
+			s.left.to = end
+		}
+		return
 	}
-	return !last.Before(s.left.to)
+	if last.After(s.left.from) {
+		s.left.from = last
+	}
 }
 
 // sort puts the calls in the order asked for. Equal starts are in the order of

@@ -11,6 +11,140 @@ import (
 	"github.com/heplake/heplake/query/filter"
 )
 
+// candidate is a correlation id with the time of its newest (or oldest) message
+// that meets the necessary condition.
+type candidate struct {
+	node
+	at time.Time
+}
+
+func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate, error) {
+	p := s.params.Clone()
+	at, order := "max(time)", "DESC"
+	if s.request.Oldest {
+		at, order = "min(time)", "ASC"
+	}
+	where := ""
+	if s.places != nil {
+		where = " AND " + s.places.rows(windows{slice}, p)
+	}
+	sql := "SELECT tenant, correlation_id, " + at + " AS at FROM " + s.store.table("sip") +
+		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
+		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
+	var out []candidate
+	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {
+		var c candidate
+		if err := rows.Scan(&c.tenant, &c.id, &c.at); err != nil {
+			return err
+		}
+		out = append(out, c)
+		return nil
+	})
+	return out, err
+}
+
+// keep keeps the candidates that no earlier slice had.
+func (s *callSearch) keep(candidates []candidate) {
+	for _, c := range candidates {
+		if !s.seen[c.node] {
+			s.seen[c.node] = true
+			s.pending = append(s.pending, c)
+		}
+	}
+}
+
+// worthwhile is how many candidates are gathered before their calls are computed:
+// as many as could be enough. Few queries for many calls cost less than many.
+func (s *callSearch) worthwhile() int {
+	if s.plan.OnCalls { // perhaps one in ten matches
+		return min(10*s.want(), s.batch())
+	}
+	return min(s.want()+1-len(s.found), s.batch())
+}
+
+// compute computes the calls of the pending candidates, a part of them at a time,
+// until those left cannot belong among the first.
+func (s *callSearch) compute(ctx context.Context) error {
+	s.fresh = nil
+	taken, before := 0, len(s.found)
+	for s.drop(); len(s.pending) > 0; s.drop() {
+		n := len(s.pending)
+		if missing := s.want() + 1 - len(s.found); missing > 0 && !s.plan.OnCalls {
+			// As many as will probably do: a call may have several candidates.
+			yield := max(1, len(s.found)-before)
+			n = min(n, missing*max(1, (taken+yield-1)/yield)+missing/8+8)
+		}
+		later := slices.Clone(s.pending[n:])
+		s.pending, taken = s.pending[:n], taken+n
+		if err := s.computeAll(ctx); err != nil {
+			return err
+		}
+		// Some were other legs of calls that are found.
+		s.pending = slices.DeleteFunc(later, func(c candidate) bool { return s.computed[c.node] })
+	}
+	return nil
+}
+
+// drop drops the pending candidates whose calls begin beyond the last of those found.
+func (s *callSearch) drop() {
+	if len(s.found) <= s.want() {
+		return
+	}
+	s.sort()
+	last := s.found[s.want()].Start
+	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool {
+		if s.request.Oldest {
+			return c.at.After(last.Add(oldestMargin))
+		}
+		return c.at.Before(last)
+	})
+}
+
+// computeAll computes the calls of all pending candidates.
+func (s *callSearch) computeAll(ctx context.Context) error {
+	if err := s.rowsOfCandidates(ctx); err != nil {
+		return err
+	}
+	// Some were other legs of calls that are found.
+	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool { return s.computed[c.node] })
+	if len(s.pending) == 0 {
+		return nil
+	}
+	ids := make([]string, len(s.pending))
+	around := make([]window, len(s.pending))
+	for i, c := range s.pending {
+		ids[i] = c.id
+		around[i] = window{c.at.Add(-nearBefore), c.at.Add(nearAfter)}
+	}
+	s.pending = nil
+	components, whole, err := s.store.closure(ctx, &s.cost, closureRequest{
+		ids: ids, tenant: s.request.Tenant, near: merge(around), maxLinks: 4*len(ids) + 1000,
+	})
+	if err != nil {
+		return err
+	}
+	s.cut = s.cut || !whole
+	fresh := components[:0]
+	for _, c := range components {
+		if !s.computed[node{c.tenant, c.ids()[0]}] {
+			fresh = append(fresh, c)
+		}
+		for _, id := range c.ids() {
+			s.seen[node{c.tenant, id}], s.computed[node{c.tenant, id}] = true, true
+		}
+	}
+	s.examined += len(fresh)
+	calls, err := s.store.aggregate(ctx, &s.cost, fresh, s.plan, s.params)
+	if s.noCalls {
+		// A dialog of another method turned out to be a leg of a call that is there.
+		calls = slices.DeleteFunc(calls, func(c Call) bool {
+			return slices.ContainsFunc(s.found, func(o Call) bool { return o.Tenant == c.Tenant && o.CorrelationID == c.CorrelationID })
+		})
+	}
+	s.found = append(s.found, s.behind(calls)...)
+	return err
+}
+
 // candidateFlags says what m0, m1, … of the plan are for the calls of candidates:
 // the condition that candidates meet is met, and `method = INVITE` is in the row.
 // ok is false where the plan asks for more.
@@ -60,11 +194,12 @@ func (s *callSearch) rowsOfCandidates(ctx context.Context) error {
 		" WHERE (toStartOfHour(start), correlation_id) IN arrayZip(" + p.Add("Array(DateTime('UTC'))", hours) + ", " + p.Add("Array(String)", keys) + ")" +
 		" AND tenant IN " + p.Add("Array(String)", setOf(tenants))
 	group, inner := errgroup.WithContext(ctx)
-	var fresh map[node]bool
-	group.Go(func() (err error) {
-		fresh, err = s.store.fresh(inner, &s.cost, nil, s.request.Tenant)
-		return err
-	})
+	if s.fresh == nil {
+		group.Go(func() (err error) {
+			s.fresh, err = s.store.fresh(inner, &s.cost, nil, s.request.Tenant)
+			return err
+		})
+	}
 	rows := map[node][]*keyedRow{}
 	group.Go(func() error {
 		return s.store.query(inner, &s.cost, sql, p.Args(), func(from driver.Rows) error {
@@ -93,7 +228,7 @@ func (s *callSearch) rowsOfCandidates(ctx context.Context) error {
 	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool {
 		for _, r := range rows[c.node] {
 			if r.deleted != 0 || c.at.Before(r.Start) || c.at.After(r.LastSeen) ||
-				slices.ContainsFunc(r.CallIDs, func(id string) bool { return fresh[node{r.Tenant, id}] }) {
+				slices.ContainsFunc(r.CallIDs, func(id string) bool { return s.fresh[node{r.Tenant, id}] }) {
 				continue
 			}
 			if !taken[r] {
@@ -114,9 +249,7 @@ func (s *callSearch) take(r *keyedRow) {
 	if s.computed[first] {
 		return
 	}
-	for _, id := range append(slices.Clone(r.CallIDs), r.CorrelationID) {
-		s.seen[node{r.Tenant, id}], s.computed[node{r.Tenant, id}] = true, true
-	}
+	s.done(&r.Call)
 	s.examined++
 	if r.matches {
 		s.found = append(s.found, s.behind([]Call{r.Call})...)

@@ -153,13 +153,6 @@ const messageIdentity = "(call_id, method, status, cseq, cseq_method, from_tag, 
 // come: 64*T1, and what clocks of agents may differ.
 const repeatSpan = 33 * time.Second
 
-// How a search goes through its window: the part nearest to where the list
-// begins first, each further one wider.
-const (
-	firstMessageSlice  = time.Minute
-	messageSliceGrowth = 8
-)
-
 // Messages returns the SIP messages that match, newest first unless asked
 // otherwise, page by page.
 //
@@ -240,7 +233,7 @@ func (m *messageSearch) identity() []string {
 }
 
 func (m *messageSearch) run(ctx context.Context) error {
-	width := firstMessageSlice
+	width, growth := firstWidth(m.plan.Indexed)
 	if m.plan.IDs != nil && len(m.plan.IDs) <= maxLookups {
 		pl, err := m.store.lookUp(ctx, &m.cost, m.plan.IDs, m.request.Tenant, windows{m.window}, maxPlaces)
 		if err != nil {
@@ -264,7 +257,7 @@ func (m *messageSearch) run(ctx context.Context) error {
 			}
 			return err
 		}
-		width *= messageSliceGrowth
+		width *= growth
 		if m.request.Oldest {
 			m.left.from = slice.to
 		} else {
@@ -303,9 +296,11 @@ func (m *messageSearch) look(ctx context.Context, slice window) error {
 		raw = "raw"
 	}
 	where := func(w window) string {
-		cond := w.condition(p)
+		cond := ""
 		if m.places != nil {
-			cond += " AND " + m.places.rows(windows{w}, p)
+			cond = m.places.rows(windows{w}, p) // within the window
+		} else {
+			cond = w.condition(p)
 		}
 		cond += " AND " + tenantCondition(m.request.Tenant, p) + " AND " + m.plan.Where
 		if m.request.IDs != nil {
@@ -321,6 +316,9 @@ func (m *messageSearch) look(ctx context.Context, slice window) error {
 			"\n    )\n    WHERE " + slice.condition(p) + " AND " + beyond + order + limit + "\n)" + order + " LIMIT 1 BY " + messageIdentity
 	} else {
 		sql += " AND " + beyond + order + limit
+	}
+	if m.places != nil {
+		ctx = m.store.light(ctx)
 	}
 	return m.store.query(ctx, &m.cost, sql, p.Args(), func(rows driver.Rows) error {
 		message, err := scanMessage(rows)

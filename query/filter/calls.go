@@ -31,6 +31,9 @@ type CallPlan struct {
 	// IDs are such that every message that meets Prefilter has one of them as
 	// Call-ID or as correlation id; nil when it demands none.
 	IDs []string
+	// Indexed says that Prefilter demands values that bloom filters are kept of, so
+	// that looking through much time for it costs little.
+	Indexed bool
 	// OnCalls says that Match uses figures of calls, so that meeting Prefilter says
 	// little about whether a call matches.
 	OnCalls bool
@@ -62,7 +65,7 @@ func CompileCalls(input string, params *Params) (CallPlan, error) {
 	}
 	plan.Match = match
 	if pre.sql != "" {
-		plan.Prefilter, plan.IDs = pre.sql, pre.ids
+		plan.Prefilter, plan.IDs, plan.Indexed = pre.sql, pre.ids, pre.score >= scoreParty
 	}
 	return plan, nil
 }

@@ -24,6 +24,9 @@ type RowPlan struct {
 	// IDs are such that every row that matches has one of them as Call-ID or as
 	// correlation id; nil when the condition demands none.
 	IDs []string
+	// Indexed says that the condition demands values that bloom filters are kept of,
+	// so that looking through much time for it costs little.
+	Indexed bool
 }
 
 // CompileRows is Compile, and says as well how the condition is best looked for.
@@ -38,7 +41,7 @@ func (t *Target) CompileRows(input string, params *Params) (RowPlan, error) {
 		e.Input = input
 		return RowPlan{}, e
 	}
-	return RowPlan{Where: sql, IDs: c.ids(node)}, nil
+	return RowPlan{Where: sql, IDs: c.ids(node), Indexed: c.score(node) >= scoreParty}, nil
 }
 
 type compiler struct {
