@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -18,12 +19,17 @@ import (
 	"github.com/heplake/heplake/internal/config"
 )
 
+var errNoArchive = errors.New("neither archive.dir nor archive.url is set: they name the folder, or the bucket, of the archive")
+
 // openArchive opens the archive of the settings over the tables of a database.
 func openArchive(c config.Config, db *database) (*archive.Archive, error) {
-	if c.Archive.Dir == "" {
-		return nil, errors.New("archive.dir is not set: it names the folder of the archive")
+	if !c.Archive.On() {
+		return nil, errNoArchive
 	}
-	return archive.Open(archive.Options{URL: db.owner, Database: db.name(), Dir: c.Archive.Dir, FileBytes: uint64(c.Archive.File)})
+	return archive.Open(archive.Options{
+		URL: db.owner, Database: db.name(), FileBytes: uint64(c.Archive.File), Dir: c.Archive.Dir,
+		Residents: c.NoExport(), Bucket: c.Archive.URL, Key: c.Archive.Key, Secret: c.Archive.Secret, Local: filepath.Join(c.Data.Dir, "archive"),
+	})
 }
 
 // withArchive calls a function with the archive of the settings and the database
@@ -33,8 +39,8 @@ func withArchive(ctx context.Context, g *global, do func(a *archive.Archive) err
 	if err != nil {
 		return err
 	}
-	if c.Archive.Dir == "" {
-		return errors.New("archive.dir is not set: it names the folder of the archive")
+	if !c.Archive.On() {
+		return errNoArchive
 	}
 	db, err := openRunning(ctx, c, log)
 	if err != nil {
@@ -71,12 +77,12 @@ func newArchive(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "archive",
 		Short: "Put days into the archive: Parquet files from which every row can be restored",
-		Long: `Write days of the tables as Parquet files below archive.dir: all that are over
-and not there yet, or the one of --day. What is there already is compared, and
-what came late is added; a day may be archived as often as one likes. Files are
-read back and compared with the table before they count.
+		Long: `Write days of the tables as Parquet files below archive.dir or archive.url: all
+that are over and not there yet, or the one of --day. What is there already is
+compared, and what came late is added; a day may be archived as often as one
+likes. Files are read back and compared with the table before they count.
 
-With archive.dir set, heplake serve archives each day before retention deletes
+With one of them set, heplake serve archives each day before retention deletes
 rows of it. This command is for doing so earlier. Nothing is deleted by it.`,
 		Example: `  heplake archive --dry-run
   heplake archive
@@ -202,7 +208,7 @@ compared with that of its manifest; the exit code is then 1 when one is damaged.
 }
 
 func listArchive(ctx context.Context, out io.Writer, a *archive.Archive, table, output string, verify bool) error {
-	found, err := a.List(table)
+	found, err := a.List(ctx, table)
 	if err != nil {
 		return err
 	}
@@ -267,7 +273,7 @@ func writeArchive(out io.Writer, entries []archiveEntry, output string) error {
 // startArchive opens the archive that retention asks before it deletes, and keeps
 // its metrics.
 func (s *server) startArchive(ctx context.Context) error {
-	if s.c.Archive.Dir == "" {
+	if !s.c.Archive.On() {
 		return nil
 	}
 	a, err := openArchive(s.c, s.db)

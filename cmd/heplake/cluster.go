@@ -24,8 +24,8 @@ func checkCluster(c config.Config) error {
 		return errors.New("clickhouse.cluster needs clickhouse.url: the embedded engine is a single node")
 	case c.ClickHouse.Cluster == "" && len(c.ClickHouse.Nodes) > 0:
 		return errors.New("clickhouse.nodes needs clickhouse.cluster: the cluster's name")
-	case c.ClickHouse.Cluster != "" && c.Archive.Dir != "":
-		return errors.New("archive.dir: the archive is of a single node's tables, and clickhouse.cluster is set; use ClickHouse's BACKUP")
+	case c.ClickHouse.Cluster != "" && c.Archive.On():
+		return errors.New("archive.dir, archive.url: the archive is of a single node's tables, and clickhouse.cluster is set; use ClickHouse's BACKUP")
 	}
 	return retention.CheckCluster(policy(c.Retention), schema.Options{Cluster: clusterOf(c)})
 }

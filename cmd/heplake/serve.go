@@ -96,7 +96,7 @@ type server struct {
 	addresses map[string]string
 	ready     readiness
 	stops     []func(context.Context) error
-	// archive is asked before rows are deleted; nil without archive.dir.
+	// archive is asked before rows are deleted; nil without one.
 	archive *archive.Archive
 	// assemble starts the assembler; the tables must be there.
 	assemble func()

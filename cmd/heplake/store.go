@@ -141,7 +141,7 @@ func schemaOptions(c config.Config, d *database) schema.Options {
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
-		KeeperDeletes: len(c.Retention.Rules) > 0 || c.Archive.Dir != "",
+		KeeperDeletes: len(c.Retention.Rules) > 0 || c.Archive.On(),
 		StoragePolicy: c.Storage.Policy,
 	}
 	if c.Storage.Cold.After > 0 {

@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +28,8 @@ var (
 	ErrBusy = errors.New("another process is at work on it")
 	// ErrChanging says that a day got rows all the time while it was archived.
 	ErrChanging = errors.New("the day gets rows while it is archived")
+	// ErrResidency refuses to archive rows of a tenant that stay where they are.
+	ErrResidency = errors.New("its rows stay where they are (setting residency)")
 	// ErrExpires refuses to restore into a table that would drop the rows at once.
 	ErrExpires = errors.New("the table would drop the rows again at once")
 )
@@ -42,6 +43,19 @@ type Options struct {
 	Database string
 	// Dir is the archive's folder. It is created with mode 0700.
 	Dir string
+	// Bucket is, in place of a folder, the address of a prefix in an object storage
+	// that speaks S3: https://bucket.s3.region.amazonaws.com/prefix/ or
+	// https://host/bucket/prefix/.
+	Bucket string
+	// Key and Secret are the bucket's; with none the environment (AWS_…), the file
+	// ~/.aws/credentials or the machine's role are asked.
+	Key, Secret string
+	// Local is a folder of this machine for the locks of a Bucket. It is created with
+	// mode 0700.
+	Local string
+	// Residents are the tenants whose rows are not to be archived, because they stay where
+	// they are; a day that has some is refused with ErrResidency.
+	Residents []string
 	// FileBytes is how much one file holds before compression, roughly; 512 MiB
 	// when 0.
 	FileBytes uint64
@@ -54,24 +68,33 @@ type Options struct {
 type Archive struct {
 	ch        *chhttp.Client
 	database  string
-	dir       string
+	store     store
 	fileBytes uint64
+	residents []string
 	log       *slog.Logger
 	metrics   *metrics
 
 	mu sync.Mutex
 	// seen are the parts of a table's day that are known to be archived.
 	seen map[string]map[string]bool
+	// whole are the days of tables that are known to have a generation.
+	whole map[string]bool
 }
 
 const defaultFileBytes = 512 << 20
 
 // Open opens an archive; nobody is asked yet.
 func Open(o Options) (*Archive, error) {
-	if o.Dir == "" {
-		return nil, errors.New("archive: archive.dir names no folder")
+	var s store
+	var err error
+	switch {
+	case o.Dir != "" && o.Bucket == "":
+		s, err = openFolder(o.Dir)
+	case o.Bucket != "" && o.Dir == "":
+		s, err = openBucket(o)
+	default:
+		err = errors.New("it is either in a folder (archive.dir) or in a bucket (archive.url)")
 	}
-	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -80,14 +103,11 @@ func Open(o Options) (*Archive, error) {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	a := &Archive{
-		ch: ch, database: cmp.Or(o.Database, schema.Database), dir: dir, fileBytes: cmp.Or(o.FileBytes, defaultFileBytes), log: o.Log,
-		metrics: newMetrics(), seen: map[string]map[string]bool{},
+		ch: ch, database: cmp.Or(o.Database, schema.Database), store: s, fileBytes: cmp.Or(o.FileBytes, defaultFileBytes), log: o.Log,
+		residents: o.Residents, metrics: newMetrics(), seen: map[string]map[string]bool{}, whole: map[string]bool{},
 	}
 	if a.log == nil {
 		a.log = slog.Default()
-	}
-	if err := os.MkdirAll(a.temporary(), 0o700); err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
 	}
 	return a, nil
 }
@@ -95,13 +115,8 @@ func Open(o Options) (*Archive, error) {
 // Close closes the connections.
 func (a *Archive) Close() { a.ch.Close() }
 
-// temporary has what is being written, and the locks.
-func (a *Archive) temporary() string { return filepath.Join(a.dir, "tmp") }
-
 // folder has the generations of a table's day.
-func (a *Archive) folder(table, day string) string {
-	return filepath.Join(a.dir, a.database, table, day)
-}
+func (a *Archive) folder(table, day string) string { return path.Join(a.database, table, day) }
 
 // settings are those of every statement: no limit of a profile cuts a day off,
 // and one day does not take the machine from those who search.

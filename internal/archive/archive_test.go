@@ -24,19 +24,31 @@ var sample = []string{"captagent-hep3-udp-live-sip-rtcp-a", "hepjs-hep3-udp-sip-
 // world is a lake and an archive of it.
 type world struct {
 	*Archive
-	lake *laketest.Lake
-	dir  string
-	days []string
+	lake    *laketest.Lake
+	options Options
+	dir     string
+	days    []string
 }
 
+// place has a test's archive lie somewhere.
+type place func(t *testing.T, o *Options)
+
+// inFolder has it in a folder.
+func inFolder(t *testing.T, o *Options) { o.Dir = filepath.Join(t.TempDir(), "archive") }
+
 // open loads the sample, and rows whose text is no UTF-8.
-func open(t *testing.T, fileBytes uint64) *world {
+func open(t *testing.T, fileBytes uint64) *world { return openAt(t, inFolder, fileBytes) }
+
+func openAt(t *testing.T, at place, fileBytes uint64) *world {
 	t.Helper()
-	w := &world{lake: laketest.Open(t, sample...), dir: filepath.Join(t.TempDir(), "archive")}
+	w := &world{lake: laketest.Open(t, sample...)}
+	w.options = Options{URL: w.lake.URL, Database: w.lake.Name, FileBytes: fileBytes, Log: slog.New(slog.DiscardHandler)}
+	at(t, &w.options)
+	w.dir = w.options.Dir
 	w.exec(t, "INSERT INTO events (time, tenant, type, body, hep) SELECT (SELECT min(time) FROM sip) + toIntervalMillisecond(number), 'acme', 100, concat(unhex('00FF0D0AC328'), toString(number)), map('vlan', unhex('FE00')) FROM numbers(500)")
 	w.exec(t, "INSERT INTO media (time, correlation_id, src_ip, mos, metrics, raw) SELECT (SELECT min(time) FROM sip), concat(unhex('00'), toString(number)), toIPv6('2001:db8::7'), nan, map('x', number / 3), unhex('80C8') FROM numbers(300)")
 	var err error
-	if w.Archive, err = Open(Options{URL: w.lake.URL, Database: w.lake.Name, Dir: w.dir, FileBytes: fileBytes, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if w.Archive, err = Open(w.options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
@@ -132,7 +144,7 @@ func (w *world) dropAll(t *testing.T) {
 func (w *world) restoreAll(t *testing.T) (rows uint64) {
 	t.Helper()
 	for _, table := range Tables() {
-		days, err := w.Archive.Days(table)
+		days, err := w.Archive.Days(t.Context(), table)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,16 +174,20 @@ func (w *world) leftovers(t *testing.T) {
 // TestRoundTrip archives every table, deletes it, and wants every row back byte
 // for byte, once, however often it is asked for; in one file, and in many.
 func TestRoundTrip(t *testing.T) {
-	for name, size := range map[string]uint64{"one file": 0, "many files": 20 << 10} {
+	for name, test := range map[string]struct {
+		at   place
+		size uint64
+	}{"one file": {inFolder, 0}, "many files": {inFolder, 20 << 10}, "many files in a bucket": {inBucket, 20 << 10}} {
 		t.Run(name, func(t *testing.T) {
-			w := open(t, size)
+			size := test.size
+			w := openAt(t, test.at, size)
 			before := w.contents(t)
 			rows := w.putAll(t)
 			if again := w.putAll(t); again != 0 {
 				t.Errorf("archiving again wrote %d rows", again)
 			}
 			w.want(t, before)
-			found, err := w.List("")
+			found, err := w.List(t.Context(), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -276,7 +292,7 @@ func TestLateRows(t *testing.T) {
 	if r, err = w.Put(t.Context(), "events", day); err != nil || r.Rows != 0 {
 		t.Fatalf("%d rows were archived again: %v", r.Rows, err)
 	}
-	if found, err := w.List("events"); err != nil || len(found) != 2 || found[1].Generation != 2 || found[1].Rows != 7 {
+	if found, err := w.List(t.Context(), "events"); err != nil || len(found) != 2 || found[1].Generation != 2 || found[1].Rows != 7 {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	// Some are gone, then all: both times the day comes back whole.
@@ -393,7 +409,7 @@ func TestDamageIsRefused(t *testing.T) {
 	if _, err := w.Put(t.Context(), "sip", day); err != nil {
 		t.Fatal(err)
 	}
-	found, err := w.List("sip")
+	found, err := w.List(t.Context(), "sip")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +471,7 @@ func TestDamageIsRefused(t *testing.T) {
 
 func TestOneAtATime(t *testing.T) {
 	w := open(t, 0)
-	unlock, err := w.lock("sip", w.days[0])
+	unlock, err := w.store.lock("sip", w.days[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,7 +525,7 @@ func TestMetrics(t *testing.T) {
 	if value("heplake_archived_rows_total", "events") < 501 || value("heplake_archived_bytes_total", "events") < 1000 || value("heplake_archived_files_total", "events") < 2 {
 		t.Error("what was archived is not counted")
 	}
-	unlock, err := w.lock("sip", w.days[0])
+	unlock, err := w.store.lock("sip", w.days[0])
 	if err != nil {
 		t.Fatal(err)
 	}

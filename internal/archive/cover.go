@@ -75,7 +75,7 @@ func (a *Archive) missing(ctx context.Context, t *table, known []*Manifest, s Sp
 	for i, f := range files {
 		// Only what file and table share can be compared: columns come and go.
 		common := common(of[i].Columns, t.columns)
-		if err := a.load(ctx, of[i].Path(f), fmt.Sprintf("INSERT INTO %s SELECT %d, %s FROM input(%s) FORMAT Parquet", work, i, hashOf(columnNames(common)), schema.Quote(structure(common)))); err != nil {
+		if err := a.load(ctx, of[i].name(f), fmt.Sprintf("INSERT INTO %s SELECT %d, %s FROM input(%s) FORMAT Parquet", work, i, hashOf(columnNames(common)), schema.Quote(structure(common)))); err != nil {
 			drop()
 			return "", nil, fmt.Errorf("read %s: %w", of[i].Path(f), err)
 		}

@@ -8,9 +8,11 @@
 //
 // A generation is written under <dir>/tmp and renamed when every file of it is
 // on the disk and was read back: rows and a hash over all columns, computed from
-// the table and from the file, must be the same. What has no manifest is no
-// archive. Rows that a day gets after it was archived go to a further
-// generation, which has them alone.
+// the table and from the file, must be the same. In a bucket, which knows no
+// renames, files are written in place under names that nobody else uses, and the
+// manifest comes last, only if there is none. What has no manifest is no archive.
+// Rows that a day gets after it was archived go to a further generation, which has
+// them alone.
 //
 // Files hold every column of the table, computed ones included, so that they
 // need no other program to make sense; text is binary in them, because messages

@@ -17,7 +17,12 @@ var _ retention.Archiver = (*Archive)(nil)
 // TestRetentionArchivesFirst has the keeper delete an old day: it is in the archive
 // then, comes back, stays as long as it is to, and is deleted again.
 func TestRetentionArchivesFirst(t *testing.T) {
-	w := open(t, 0)
+	for name, at := range map[string]place{"folder": inFolder, "bucket": inBucket} {
+		t.Run(name, func(t *testing.T) { retentionArchivesFirst(t, openAt(t, at, 0)) })
+	}
+}
+
+func retentionArchivesFirst(t *testing.T, w *world) {
 	w.exec(t, "ALTER TABLE events REMOVE TTL")
 	w.exec(t, "TRUNCATE TABLE events")
 	w.exec(t, "INSERT INTO events (time, tenant, body) SELECT toStartOfDay(now64(6, 'UTC')) - INTERVAL 30 DAY + toIntervalSecond(number), 'a', concat(unhex('00FF'), toString(number)) FROM numbers(5000)")
@@ -39,7 +44,7 @@ func TestRetentionArchivesFirst(t *testing.T) {
 		}
 	}
 	sweep(false)
-	found, err := w.List("events")
+	found, err := w.List(t.Context(), "events")
 	if err != nil || len(found) != 1 || found[0].Day != day || found[0].Rows != 5000 {
 		t.Fatalf("%+v, %v", found, err)
 	}
@@ -51,7 +56,7 @@ func TestRetentionArchivesFirst(t *testing.T) {
 		t.Fatalf("%v, %v", back, err)
 	}
 	sweep(false)
-	if found, err = w.List("events"); err != nil || len(found) != 1 {
+	if found, err = w.List(t.Context(), "events"); err != nil || len(found) != 1 {
 		t.Fatalf("archived again: %d generations, %v", len(found), err)
 	}
 }

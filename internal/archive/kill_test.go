@@ -80,19 +80,15 @@ type errorText string
 
 func (e *errorText) Write(p []byte) (int, error) { *e += errorText(p); return len(p), nil }
 
-// TestKilled kills the archiver, and then the restorer, at ever later times until
-// it gets through. What is there is whole at any time, and in the end every row
-// is there once.
-func TestKilled(t *testing.T) {
-	w := open(t, 10<<10)
-	const table = "sip"
-	day := w.over(t, table)[0]
-	before := w.content(t, table)
-	j := job{Options: Options{URL: w.lake.URL, Database: w.lake.Name, Dir: w.dir, FileBytes: 10 << 10}, Table: table, Day: day}
+// archiveKilled kills the archiver of a day at ever later times until it gets
+// through, each time later by a part of what it was given, and returns what it
+// wrote then. What is there is whole at any time.
+func archiveKilled(t *testing.T, w *world, j job, part time.Duration) *Manifest {
+	t.Helper()
 	kills := 0
-	for after := 40 * time.Millisecond; !runKilled(t, j, after); after += after / 3 {
+	for after := 40 * time.Millisecond; !runKilled(t, j, after); after += after / part {
 		kills++
-		found, err := w.List("")
+		found, err := w.List(t.Context(), "")
 		if err != nil {
 			t.Fatalf("after %s: %v", after, err)
 		}
@@ -102,15 +98,48 @@ func TestKilled(t *testing.T) {
 			}
 		}
 	}
-	found, err := w.List(table)
+	found, err := w.List(t.Context(), j.Table)
 	if err != nil || len(found) != 1 || len(found[0].Files) < 3 {
 		t.Fatalf("%d generations, %v", len(found), err)
 	}
 	if kills < 3 {
 		t.Errorf("killed only %d times", kills)
 	}
+	return found[0]
+}
+
+// killable is the job of archiving the first day of a table.
+func (w *world) killable(t *testing.T, table string) job {
+	j := job{Options: w.options, Table: table, Day: w.over(t, table)[0]}
+	j.Options.Log = nil // which is the process's own
+	return j
+}
+
+// TestBucketKilled kills who archives into a bucket: nothing is left there of what
+// was under way.
+func TestBucketKilled(t *testing.T) {
+	w := openAt(t, inBucket, 10<<10)
+	m := archiveKilled(t, w, w.killable(t, "sip"), 2)
+	if err := m.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if keys := w.keys(t); len(keys) != len(m.Files)+1 {
+		t.Errorf("of %d files and a manifest there is %v", len(m.Files), keys)
+	}
+}
+
+// TestKilled kills the archiver, and then the restorer, at ever later times until
+// it gets through. What is there is whole at any time, and in the end every row
+// is there once.
+func TestKilled(t *testing.T) {
+	w := open(t, 10<<10)
+	const table = "sip"
+	before := w.content(t, table)
+	j := w.killable(t, table)
+	archiveKilled(t, w, j, 3)
 	w.exec(t, "TRUNCATE TABLE "+table)
-	j.Restore, kills = true, 0
+	kills := 0
+	j.Restore = true
 	for after := 40 * time.Millisecond; !runKilled(t, j, after); after += after / 3 {
 		kills++
 		if got := w.content(t, table); len(got) != 0 && string(got) != string(before) {

@@ -1,13 +1,14 @@
 package archive
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +44,9 @@ type Manifest struct {
 	Columns []Column  `json:"columns"`
 	Files   []File    `json:"files"`
 
-	// dir is the folder that it was read from.
-	dir string
+	// store has it, in this folder.
+	store store
+	dir   string
 }
 
 // File is one Parquet file of a generation.
@@ -60,8 +62,11 @@ type File struct {
 	Span Span   `json:"span"`
 }
 
-// Path is where a file of the generation lies.
-func (m *Manifest) Path(f File) string { return filepath.Join(m.dir, f.Name) }
+// Path is where a file of the generation lies: a path, or an address.
+func (m *Manifest) Path(f File) string { return m.store.place(m.name(f)) }
+
+// name is what the store knows a file by.
+func (m *Manifest) name(f File) string { return path.Join(m.dir, f.Name) }
 
 // check refuses what this program does not understand.
 func (m *Manifest) check(table, day string) error {
@@ -77,7 +82,7 @@ func (m *Manifest) check(table, day string) error {
 	var bytes int64
 	for _, f := range m.Files {
 		rows, bytes = rows+f.Rows, bytes+f.Bytes
-		if f.Name != filepath.Base(f.Name) {
+		if f.Name != path.Base(f.Name) {
 			return fmt.Errorf("%w: it names a file %q", ErrDamaged, f.Name)
 		}
 	}
@@ -88,64 +93,79 @@ func (m *Manifest) check(table, day string) error {
 }
 
 // manifests reads the generations of a table's day, oldest first.
-func (a *Archive) manifests(table, day string) ([]*Manifest, error) {
+func (a *Archive) manifests(ctx context.Context, table, day string) ([]*Manifest, error) {
 	folder := a.folder(table, day)
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	names, err := a.store.children(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
 	var out []*Manifest
-	for _, e := range entries {
-		generation, err := strconv.Atoi(e.Name())
-		if err != nil || !e.IsDir() {
+	for _, name := range names {
+		generation, err := strconv.Atoi(name)
+		if err != nil {
 			continue
 		}
-		m, err := readManifest(filepath.Join(folder, e.Name()), table, day)
+		m, err := a.readManifest(ctx, path.Join(folder, name), table, day)
+		if errors.Is(err, fs.ErrNotExist) && a.store.inPlace() {
+			continue // a draft, or what a crash left of one
+		}
 		if err != nil {
 			return nil, err
 		}
 		if m.Generation != generation {
-			return nil, fmt.Errorf("%s: %w: it is of generation %d", m.dir, ErrDamaged, m.Generation)
+			return nil, fmt.Errorf("%s: %w: it is of generation %d", a.store.place(m.dir), ErrDamaged, m.Generation)
 		}
 		out = append(out, m)
 	}
 	slices.SortFunc(out, func(x, y *Manifest) int { return x.Generation - y.Generation })
+	// There a draft is only ever of the next generation: one that is missing before
+	// another was there once.
+	for i, m := range out {
+		if a.store.inPlace() && m.Generation != i+1 {
+			return nil, fmt.Errorf("%s: %w: generation %d is missing", a.store.place(folder), ErrDamaged, i+1)
+		}
+	}
 	return out, nil
 }
 
-func readManifest(dir, table, day string) (*Manifest, error) {
-	path := filepath.Join(dir, manifestName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+func (a *Archive) readManifest(ctx context.Context, dir, table, day string) (*Manifest, error) {
+	name := path.Join(dir, manifestName)
+	f, err := a.store.open(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	m := &Manifest{dir: dir}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.store.place(name), err)
+	}
+	m := &Manifest{store: a.store, dir: dir}
 	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
+		return nil, fmt.Errorf("%s: %w: %w", a.store.place(name), ErrDamaged, err)
 	}
 	if err := m.check(table, day); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", a.store.place(name), err)
 	}
 	return m, nil
 }
 
 // List lists what the archive has of a table, every table when empty: by table,
 // day and generation.
-func (a *Archive) List(table string) ([]*Manifest, error) {
+func (a *Archive) List(ctx context.Context, table string) ([]*Manifest, error) {
 	var out []*Manifest
 	for _, t := range Tables() {
 		if table != "" && t != table {
 			continue
 		}
-		days, err := a.Days(t)
+		days, err := a.Days(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		for _, day := range days {
-			found, err := a.manifests(t, day)
+			found, err := a.manifests(ctx, t, day)
 			if err != nil {
 				return nil, fmt.Errorf("archive: %w", err)
 			}
@@ -156,21 +176,18 @@ func (a *Archive) List(table string) ([]*Manifest, error) {
 }
 
 // Days lists the days of a table that the archive has, oldest first.
-func (a *Archive) Days(table string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(a.dir, a.database, table))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+func (a *Archive) Days(ctx context.Context, table string) ([]string, error) {
+	names, err := a.store.children(ctx, path.Join(a.database, table))
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	var out []string
-	for _, e := range entries {
-		if _, err := ParseDay(e.Name()); err == nil && e.IsDir() {
-			out = append(out, e.Name())
+	for _, name := range names {
+		if _, err := ParseDay(name); err == nil {
+			out = append(out, name)
 		}
 	}
-	return out, nil // ReadDir sorts
+	return out, nil
 }
 
 func decodeKey(s string) ([]byte, error) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +22,7 @@ type metrics struct {
 }
 
 // Reasons of heplake_archive_failures_total.
-var failureReasons = []string{"damaged", "busy", "changing", "disk_full", "clickhouse", "cancelled", "other"}
+var failureReasons = []string{"damaged", "busy", "changing", "disk_full", "clickhouse", "storage", "residency", "cancelled", "other"}
 
 func newMetrics() *metrics {
 	m := &metrics{
@@ -79,6 +79,7 @@ func (a *Archive) failed(err error, format string, args ...any) error {
 
 func reason(err error) string {
 	var refused *chhttp.Error
+	var storage *storageError
 	switch {
 	case errors.Is(err, ErrDamaged):
 		return "damaged"
@@ -90,6 +91,10 @@ func reason(err error) string {
 		return "disk_full"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "cancelled"
+	case errors.Is(err, ErrResidency):
+		return "residency"
+	case errors.As(err, &storage):
+		return "storage"
 	case errors.As(err, &refused), strings.Contains(err.Error(), "clickhouse"):
 		return "clickhouse"
 	}
@@ -158,13 +163,43 @@ func (a *Archive) Pending(ctx context.Context, table string, now time.Time) ([]s
 	if err != nil {
 		return nil, err
 	}
+	there, err := a.Days(ctx, table)
+	if err != nil {
+		return nil, err
+	}
 	var out []string
 	for _, day := range days {
-		if _, err := os.Stat(a.folder(table, day)); errors.Is(err, os.ErrNotExist) {
+		has := slices.Contains(there, day)
+		if has && a.store.inPlace() {
+			if has, err = a.has(ctx, table, day); err != nil {
+				return nil, err
+			}
+		}
+		if !has {
 			out = append(out, day)
-		} else if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
 		}
 	}
 	return out, nil
+}
+
+// has tells whether a day has a generation: where drafts are written in place, a
+// folder alone says nothing. What was there once is not asked for again.
+func (a *Archive) has(ctx context.Context, table, day string) (bool, error) {
+	key := table + " " + day
+	a.mu.Lock()
+	known := a.whole[key]
+	a.mu.Unlock()
+	if known {
+		return true, nil
+	}
+	found, err := a.manifests(ctx, table, day)
+	if err != nil {
+		return false, fmt.Errorf("archive: %w", err)
+	}
+	if len(found) > 0 {
+		a.mu.Lock()
+		a.whole[key] = true
+		a.mu.Unlock()
+	}
+	return len(found) > 0, nil
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ func (a *Archive) restore(ctx context.Context, r RestoreRequest) (Restored, erro
 	if !identifier.MatchString(done.Into) {
 		return done, fmt.Errorf("a table's name has letters, digits and _, which %q has not", done.Into)
 	}
-	found, err := a.manifests(r.Table, r.Day)
+	found, err := a.manifests(ctx, r.Table, r.Day)
 	if err != nil {
 		return done, err
 	}
@@ -77,7 +78,7 @@ func (a *Archive) restore(ctx context.Context, r RestoreRequest) (Restored, erro
 			return done, err
 		}
 	}
-	unlock, err := a.lock(r.Table, r.Day)
+	unlock, err := a.store.lock(r.Table, r.Day)
 	if err != nil {
 		return done, err
 	}
@@ -156,9 +157,12 @@ func (m *Manifest) Verify(ctx context.Context) error {
 
 func (m *Manifest) verify(ctx context.Context, f File) error {
 	path := m.Path(f)
-	file, err := os.Open(path)
-	if err != nil {
+	file, err := m.store.open(ctx, m.name(f))
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { _ = file.Close() }()
 	h := sha256.New()
@@ -203,7 +207,7 @@ func (t *table) keeps(day, now time.Time) error {
 	for _, m := range deletes.FindAllStringSubmatch(clause, -1) {
 		days, err := strconv.Atoi(m[1])
 		if err == nil && m[2] == "" && day.AddDate(0, 0, days+1).Before(now) {
-			return fmt.Errorf("%w: %s.%s has TTL %s; start heplake serve with archive.dir set, after which the keeper deletes in its place, or restore into another table with --into",
+			return fmt.Errorf("%w: %s.%s has TTL %s; start heplake serve with archive.dir or archive.url set, after which the keeper deletes in its place, or restore into another table with --into",
 				ErrExpires, t.database, t.name, clause)
 		}
 	}
@@ -284,7 +288,7 @@ func (a *Archive) stageSpan(ctx context.Context, t *table, found []*Manifest, s 
 		}
 		columns = columnNames(shared)
 		for _, src := range sources {
-			read, err := a.readBack(ctx, src.m.Table, src.m.Day, src.m.Path(src.f), shared, columns)
+			read, err := a.readBack(ctx, src.m.Table, src.m.Day, src.m.name(src.f), shared, columns)
 			if err != nil {
 				return fmt.Errorf("read %s: %w", src.m.Path(src.f), err)
 			}
@@ -302,7 +306,7 @@ func (a *Archive) stageSpan(ctx context.Context, t *table, found []*Manifest, s 
 		}
 	}
 	for _, src := range sources {
-		if err := a.load(ctx, src.m.Path(src.f), insertSQL(t, src.m.Columns)); err != nil {
+		if err := a.load(ctx, src.m.name(src.f), insertSQL(t, src.m.Columns)); err != nil {
 			return fmt.Errorf("load %s: %w", src.m.Path(src.f), err)
 		}
 	}

@@ -7,8 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ func (a *Archive) Put(ctx context.Context, of, day string) (Result, error) {
 	}
 	a.metrics.wrote(of, r)
 	if r.Files > 0 {
-		a.log.Info("archived", "table", of, "day", day, "rows", r.Rows, "bytes", r.Bytes, "files", r.Files, "dir", a.folder(of, day))
+		a.log.Info("archived", "table", of, "day", day, "rows", r.Rows, "bytes", r.Bytes, "files", r.Files, "to", a.store.place(a.folder(of, day)))
 	}
 	return r, nil
 }
@@ -64,7 +63,7 @@ func (a *Archive) put(ctx context.Context, of, day string) (Result, error) {
 	if err != nil {
 		return r, err
 	}
-	unlock, err := a.lock(of, day)
+	unlock, err := a.store.lock(of, day)
 	if err != nil {
 		return r, err
 	}
@@ -73,7 +72,7 @@ func (a *Archive) put(ctx context.Context, of, day string) (Result, error) {
 	if err != nil || len(parts) == 0 {
 		return r, err
 	}
-	known, err := a.manifests(of, day)
+	known, err := a.manifests(ctx, of, day)
 	if err != nil {
 		return r, err
 	}
@@ -83,11 +82,6 @@ func (a *Archive) put(ctx context.Context, of, day string) (Result, error) {
 	if len(known) > 0 && a.saw(of, day, parts) {
 		return r, nil
 	}
-	dir, err := a.draft(of, day)
-	if err != nil {
-		return r, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	m := &Manifest{
 		Format: manifestFormat, Version: manifestVersion, Heplake: version.Version, Schema: schema.Version, Created: time.Now().UTC().Truncate(time.Second),
 		Database: a.database, Table: of, Day: day, Generation: len(known) + 1, Columns: t.columns,
@@ -95,14 +89,23 @@ func (a *Archive) put(ctx context.Context, of, day string) (Result, error) {
 	if n := len(known); n > 0 {
 		m.Generation = known[n-1].Generation + 1
 	}
-	if err := a.fill(ctx, t, m, known, dir); err != nil {
+	if err := a.mayLeave(ctx, t, day); err != nil {
+		return r, err
+	}
+	d, err := a.store.draft(ctx, of, day, path.Join(a.folder(of, day), strconv.Itoa(m.Generation)))
+	if err != nil {
+		return r, err
+	}
+	defer d.discard()
+	if err := a.fill(ctx, t, m, known, d); err != nil {
 		return r, err
 	}
 	if len(m.Files) > 0 {
-		if err := m.write(dir); err != nil {
+		b, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
 			return r, err
 		}
-		if err := publish(dir, filepath.Join(a.folder(of, day), strconv.Itoa(m.Generation))); err != nil {
+		if err := d.publish(ctx, append(b, '\n')); err != nil {
 			return r, err
 		}
 	}
@@ -111,9 +114,31 @@ func (a *Archive) put(ctx context.Context, of, day string) (Result, error) {
 	return r, nil
 }
 
+// mayLeave refuses a day that has rows of a tenant that stay where they are.
+func (a *Archive) mayLeave(ctx context.Context, t *table, day string) error {
+	if len(a.residents) == 0 {
+		return nil
+	}
+	var names []string
+	for _, tenant := range a.residents {
+		names = append(names, schema.Quote(tenant))
+	}
+	type row struct {
+		Tenant string `json:"tenant"`
+	}
+	found, err := ask[row](ctx, a, "SELECT toString(tenant) AS tenant FROM "+name(t.database, t.name)+" WHERE "+t.onDay(day)+" AND tenant IN ("+strings.Join(names, ", ")+") LIMIT 1")
+	if err != nil {
+		return fmt.Errorf("ask whose rows they are: %w", err)
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("tenant %s: %w", found[0].Tenant, ErrResidency)
+	}
+	return nil
+}
+
 // fill writes the files of a generation: all rows, or those that no generation
 // before has.
-func (a *Archive) fill(ctx context.Context, t *table, m *Manifest, known []*Manifest, dir string) error {
+func (a *Archive) fill(ctx context.Context, t *table, m *Manifest, known []*Manifest, d draft) error {
 	var spans []Span
 	if len(known) > 0 {
 		for _, f := range known[0].Files {
@@ -136,7 +161,7 @@ func (a *Archive) fill(ctx context.Context, t *table, m *Manifest, known []*Mani
 				continue
 			}
 		}
-		f, first, last, err := a.writeFile(ctx, t, m.Day, filepath.Join(dir, fmt.Sprintf("%04d.parquet", len(m.Files))), condition)
+		f, first, last, err := a.writeFile(ctx, t, m.Day, d, d.file(len(m.Files)), condition)
 		drop()
 		if err != nil {
 			return err
@@ -160,26 +185,6 @@ func (m *Manifest) add(f File, first, last time.Time) {
 	m.Rows, m.Bytes = m.Rows+f.Rows, m.Bytes+f.Bytes
 }
 
-// write puts the manifest beside its files.
-func (m *Manifest) write(dir string) error {
-	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, manifestName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
 // parquet are the settings of what is written: text is binary, since messages
 // are not always UTF-8, and row groups are small enough to be read by anybody.
 var parquet = map[string]string{
@@ -191,20 +196,21 @@ var parquet = map[string]string{
 const tries = 3
 
 // writeFile writes the rows of a condition and reads them back. What it returns
-// is on the disk, and the same as in the table.
-func (a *Archive) writeFile(ctx context.Context, t *table, day, path, condition string) (f File, first, last time.Time, err error) {
+// is stored, and the same as in the table.
+func (a *Archive) writeFile(ctx context.Context, t *table, day string, d draft, file, condition string) (f File, first, last time.Time, err error) {
 	columns := columnNames(t.columns)
 	for range tries {
 		before, err := a.summarise(ctx, t, columns, condition)
 		if err != nil {
 			return f, first, last, err
 		}
-		f = File{Name: filepath.Base(path), Rows: before.Rows, Hash: before.Hash}
+		f = File{Name: file, Rows: before.Rows, Hash: before.Hash}
 		sql := "SELECT " + quoted(columns) + " FROM " + t.source() + " WHERE " + condition + " ORDER BY " + t.sortByKey + " FORMAT Parquet"
-		if f.SHA256, f.Bytes, err = a.save(ctx, sql, path); err != nil {
+		var written string
+		if written, f.SHA256, f.Bytes, err = a.save(ctx, sql, d, file); err != nil {
 			return f, first, last, fmt.Errorf("write %s: %w", f.Name, err)
 		}
-		after, err := a.readBack(ctx, t.name, day, path, t.columns, columns)
+		after, err := a.readBack(ctx, t.name, day, written, t.columns, columns)
 		if err != nil {
 			return f, first, last, fmt.Errorf("read %s back: %w", f.Name, err)
 		}
@@ -216,38 +222,28 @@ func (a *Archive) writeFile(ctx context.Context, t *table, day, path, condition 
 	return f, first, last, ErrChanging
 }
 
-// save streams a query's result into a file, and gives its SHA-256 and size. The
-// file is on the disk then.
-func (a *Archive) save(ctx context.Context, sql, path string) (sum string, size int64, err error) {
+// save streams a query's result into a file, and gives the name to open it by, its
+// SHA-256 and its size.
+func (a *Archive) save(ctx context.Context, sql string, d draft, file string) (written, sum string, size int64, err error) {
 	s, err := a.ch.Stream(ctx, chhttp.Query{SQL: sql, Settings: settings(parquet)})
 	if err != nil {
-		return "", 0, err
+		return "", "", 0, err
 	}
 	defer func() { _ = s.Close() }()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", 0, err
-	}
 	h := sha256.New()
-	size, err = io.CopyBuffer(io.MultiWriter(f, h), s, make([]byte, 256<<10))
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, err
+	written, size, err = d.write(ctx, file, io.TeeReader(s, h))
+	return written, hex.EncodeToString(h.Sum(nil)), size, err
 }
 
 // readBack reads a file as a restore does, and summarises it.
-func (a *Archive) readBack(ctx context.Context, table, day, path string, has []Column, columns []string) (summary, error) {
+func (a *Archive) readBack(ctx context.Context, table, day, file string, has []Column, columns []string) (summary, error) {
 	var s summary
 	into, drop, err := a.work(ctx, "check", table, day, "rows UInt64, hash UInt64")
 	if err != nil {
 		return s, err
 	}
 	defer drop()
-	err = a.load(ctx, path, "INSERT INTO "+into+" SELECT count(), sum("+hashOf(columns)+") FROM input("+schema.Quote(structure(has))+") FORMAT Parquet")
+	err = a.load(ctx, file, "INSERT INTO "+into+" SELECT count(), sum("+hashOf(columns)+") FROM input("+schema.Quote(structure(has))+") FORMAT Parquet")
 	if err != nil {
 		return s, err
 	}
@@ -257,7 +253,7 @@ func (a *Archive) readBack(ctx context.Context, table, day, path string, has []C
 // work makes a table for what is found out about a day of a table, in place of one
 // that a crash left; whoever holds the day's lock has it for itself.
 func (a *Archive) work(ctx context.Context, purpose, table, day, columns string) (called string, drop func(), err error) {
-	called = name(a.database, "archive_"+purpose+"_"+table+"_"+strings.ReplaceAll(day, "-", ""))
+	called = name(a.database, "archive_"+purpose+"_"+table+"_"+strings.ReplaceAll(day, "-", "")+a.store.locker())
 	if err := a.exec(ctx, "DROP TABLE IF EXISTS "+called+" SYNC"); err != nil {
 		return "", nil, err
 	}
@@ -268,8 +264,8 @@ func (a *Archive) work(ctx context.Context, purpose, table, day, columns string)
 }
 
 // load sends a file as the data of an INSERT.
-func (a *Archive) load(ctx context.Context, path, sql string) error {
-	f, err := os.Open(path)
+func (a *Archive) load(ctx context.Context, file, sql string) error {
+	f, err := a.store.open(ctx, file)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -126,8 +128,29 @@ type Retention struct {
 
 // Archive says where rows go before retention deletes them.
 type Archive struct {
-	Dir  string `koanf:"dir" takes:"the folder of the archive, in which every day is kept as Parquet before rows of it are deleted; nothing for none"`
-	File Size   `koanf:"file" takes:"how much one of its files holds before compression, such as 512MiB"`
+	Dir    string `koanf:"dir" takes:"the folder of the archive, in which every day is kept as Parquet before rows of it are deleted; nothing for none"`
+	URL    string `koanf:"url" takes:"in place of a folder a bucket of S3, GCS or MinIO and a prefix, such as https://bucket.s3.eu-central-1.amazonaws.com/heplake/"`
+	Key    string `koanf:"key" takes:"the access key of the bucket, or nothing: from the environment"`
+	Secret string `koanf:"secret" takes:"its secret"`
+	File   Size   `koanf:"file" takes:"how much one of its files holds before compression, such as 512MiB"`
+}
+
+// On tells whether there is an archive.
+func (a Archive) On() bool { return a.Dir != "" || a.URL != "" }
+
+// check checks what goes together.
+func (a Archive) check() error {
+	switch {
+	case strings.Contains(a.Dir, "://"):
+		return errors.New("archive.dir takes a folder: a bucket goes into archive.url")
+	case a.Dir != "" && a.URL != "":
+		return errors.New("archive.dir and archive.url are two places: one of them")
+	case a.URL == "" && a.Key != "":
+		return errors.New("archive.key is the bucket's of archive.url, which is not set")
+	case (a.Key == "") != (a.Secret == ""):
+		return errors.New("archive.key and archive.secret belong together")
+	}
+	return nil
 }
 
 // Log says what is logged.

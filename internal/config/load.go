@@ -92,6 +92,9 @@ func Load(path string, environ []string) (c Config, unknown []string, err error)
 	if err := c.Storage.complete(c.ClickHouse.URL); err != nil {
 		return c, nil, err
 	}
+	if err := c.Archive.check(); err != nil {
+		return c, nil, err
+	}
 	if err := c.checkResidency(); err != nil {
 		return c, nil, err
 	}

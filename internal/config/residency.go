@@ -34,8 +34,8 @@ func (c *Config) checkResidency() error {
 		if have := c.TablePolicy(); have != r.Policy {
 			return fmt.Errorf("residency: rows of %s are to lie on the disks of storage policy %s, and the tables of this heplake have %s", r.Tenant, r.Policy, have)
 		}
-		if c.Archive.Dir != "" && !r.Export {
-			return errors.New("residency: archive.dir writes rows of " + r.Tenant + " elsewhere, which its export: true would allow")
+		if c.Archive.On() && !r.Export {
+			return errors.New("residency: archive.dir or archive.url writes rows of " + r.Tenant + " elsewhere, which its export: true would allow")
 		}
 	}
 	return nil
