@@ -296,7 +296,7 @@ func (m *messageSearch) look(ctx context.Context, slice window) error {
 		raw = "raw"
 	}
 	where := func(w window) string {
-		cond := ""
+		var cond string
 		if m.places != nil {
 			cond = m.places.rows(windows{w}, p) // within the window
 		} else {
