@@ -89,7 +89,8 @@ func (e *entry) touch(slot int64, kinds digest.Kinds, now time.Time) {
 type cache struct {
 	young, old map[legID]*entry
 	bytes      int // of young
-	limit      int // of young
+	limit      int // of young, besides kept
+	kept       int // bytes of what young began with
 	forgotten  remembered
 	// follows is the slot from which on every digest went through here.
 	follows int64
@@ -122,14 +123,15 @@ func (c *cache) get(id legID) *entry {
 
 // put enters a leg that is not here.
 func (c *cache) put(e *entry) {
-	if c.bytes > c.limit {
+	if c.bytes > c.limit+c.kept {
 		c.forget()
 	}
 	c.young[e.legID] = e
 	c.bytes += e.size()
 }
 
-// forget lets the older half go, all but what is still to be written.
+// forget lets the older half go, all but what is still to be written: that counts
+// no more until the next time, or it would be gone through with every leg.
 func (c *cache) forget() {
 	old := c.old
 	c.old, c.young, c.bytes = c.young, make(map[legID]*entry, len(c.young)), 0
@@ -141,6 +143,7 @@ func (c *cache) forget() {
 			c.forgotten.add(id.hash())
 		}
 	}
+	c.kept = c.bytes
 }
 
 // knows reports whether a leg that is not here has no digests of the slot or
