@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -109,6 +110,10 @@ func childMain(args []string) int {
 	// The parent decides when to stop; a Ctrl-C in the terminal is for it.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 
+	if err := dropLogTables(data); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitEngine
+	}
 	err = e.run(niceness, []string{
 		"clickhouse",
 		"--config-file=" + config,
@@ -125,6 +130,18 @@ func childMain(args []string) int {
 		return exitEngine
 	}
 	return exitClean
+}
+
+// dropLogTables removes what system.query_log and system.part_log left behind:
+// clickhouse-local forgets the tables of database system when it ends, and would
+// not make them anew where there are files.
+func dropLogTables(data string) error {
+	for _, table := range []string{"query_log", "part_log"} {
+		if err := os.RemoveAll(filepath.Join(data, "data", "system", table)); err != nil {
+			return fmt.Errorf("logs of the last run: %w", err)
+		}
+	}
+	return nil
 }
 
 // engine is libchdb: clickhouse-local behind a C function.

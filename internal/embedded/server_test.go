@@ -53,6 +53,7 @@ func TestDataSurvivesRestart(t *testing.T) {
 	s := start(t, c)
 	createTable(t, s)
 	password := s.Password(Reader)
+	must(t, s, Owner, "SYSTEM FLUSH LOGS")
 	stop(t, s)
 	if s.Ready() {
 		t.Error("ready after Stop")
@@ -68,6 +69,11 @@ func TestDataSurvivesRestart(t *testing.T) {
 	}
 	if s.Password(Reader) != password {
 		t.Error("the reader's password changed over a restart")
+	}
+	// The logs of queries begin anew with a run.
+	must(t, s, Owner, "SYSTEM FLUSH LOGS")
+	if got := must(t, s, Owner, "SELECT count() > 0 FROM system.query_log WHERE query LIKE '%sum(n)%'"); got != "1" {
+		t.Errorf("query_log after a restart: %s", got)
 	}
 }
 
