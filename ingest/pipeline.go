@@ -164,13 +164,17 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	return p
 }
 
+// sealers is how many batches at least are sealed at once: most of them wait for
+// the disk.
+const sealers = 4
+
 // sealQueue is how many batches may wait for the sealers: every worker hands over
 // some of each table at once when they are old.
 const sealQueue = 64
 
-// sealBytes is what they may take together: two full batches for each worker, so
-// that one slow write to the disk holds up no receipt.
-func (p *Pipeline) sealBytes() int64 { return 2 * int64(p.cfg.Workers) * int64(p.cfg.BatchBytes) }
+// sealBytes is what they may take together: a full batch for each worker, so that
+// one slow write to the disk holds up no receipt.
+func (p *Pipeline) sealBytes() int64 { return int64(p.cfg.Workers) * int64(p.cfg.BatchBytes) }
 
 // Start opens the listeners and runs the stages. After an error nothing runs.
 func (p *Pipeline) Start(ctx context.Context) error {
@@ -184,7 +188,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for range p.cfg.Inserters {
 		p.inserting.Go(func() { p.insertLoop(inserting) })
 	}
-	for range max(2, p.cfg.Workers/2) { // one waits for the disk
+	for range max(sealers, p.cfg.Workers) {
 		p.sealers.Go(p.sealLoop)
 	}
 	p.clock.Go(p.clockLoop)

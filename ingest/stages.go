@@ -142,13 +142,16 @@ func (p *Pipeline) sealLoop() {
 		p.timings.batchBytes.WithLabelValues(table).Observe(float64(sealed.Size()))
 		p.timings.fill.WithLabelValues(table).Observe(max(float64(rows)/float64(p.cfg.BatchRows), float64(size)/float64(p.cfg.BatchBytes)))
 		began = time.Now()
-		evicted, onDisk, err := p.spool.Put(sealed) // which logs what it gives up
+		evicted, kept, err := p.spool.Put(sealed) // which logs what it gives up
 		s.release()
-		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		p.dropLost(evicted)
+		onDisk := false
 		if err != nil {
 			p.ledger.dropBatch(table, Loss{"spool", "full"}, rows, packets)
+		} else {
+			onDisk = kept.Sync()
 		}
+		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		p.commits.settle(s.commit(), onDisk)
 	}
 }

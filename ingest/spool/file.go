@@ -55,32 +55,22 @@ type lineage struct{ parent, root string }
 // write makes the file of a batch: under a temporary name first, so that a file
 // that bears its own name is whole. With sync it is on the disk when write
 // returns, its name included. body says where in the file the stream is.
-func write(dir string, s batch.Sealed, of lineage, sync bool) (body batch.File, err error) {
-	head, err := json.Marshal(header{s.ID, s.Table, s.Rows, s.Packets, s.Oldest, of.parent, of.root})
+func write(dir string, s batch.Sealed, of lineage, sync bool) (batch.File, error) {
+	f, body, err := draft(dir, s, of)
 	if err != nil {
 		return batch.File{}, err
 	}
-	body = batch.File{Path: filepath.Join(dir, s.ID+suffix), Offset: prefixLen + int64(len(head)), Size: s.Size()}
-	tmp := body.Path + tmpSuffix
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return batch.File{}, err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp)
-		}
-	}()
-	if err = writeTo(f, head, s); err == nil && sync {
+	if sync {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return batch.File{}, err
+	if err == nil {
+		err = os.Rename(f.Name(), body.Path)
 	}
-	if err = os.Rename(tmp, body.Path); err != nil {
+	if err != nil {
+		_ = os.Remove(f.Name())
 		return batch.File{}, err
 	}
 	if sync {
@@ -91,6 +81,40 @@ func write(dir string, s batch.Sealed, of lineage, sync bool) (body batch.File, 
 		}
 	}
 	return body, nil
+}
+
+// place makes the file of a batch likewise, for the caller to synchronise: until
+// then a crash of the process leaves it whole, one of the machine may not.
+func place(dir string, s batch.Sealed, of lineage) (*os.File, batch.File, error) {
+	f, body, err := draft(dir, s, of)
+	if err != nil {
+		return nil, batch.File{}, err
+	}
+	if err = os.Rename(f.Name(), body.Path); err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return nil, batch.File{}, err
+	}
+	return f, body, nil
+}
+
+// draft writes the file under its temporary name. body says where the stream will
+// be.
+func draft(dir string, s batch.Sealed, of lineage) (f *os.File, body batch.File, err error) {
+	head, err := json.Marshal(header{s.ID, s.Table, s.Rows, s.Packets, s.Oldest, of.parent, of.root})
+	if err != nil {
+		return nil, batch.File{}, err
+	}
+	body = batch.File{Path: filepath.Join(dir, s.ID+suffix), Offset: prefixLen + int64(len(head)), Size: s.Size()}
+	if f, err = os.OpenFile(body.Path+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+		return nil, batch.File{}, err
+	}
+	if err = writeTo(f, head, s); err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return nil, batch.File{}, err
+	}
+	return f, body, nil
 }
 
 // writeSize is how much is written at once: little enough for the CRC to leave

@@ -17,10 +17,11 @@ import (
 
 func put(t *testing.T, s *Spool, b batch.Sealed) []Lost {
 	t.Helper()
-	evicted, _, err := s.Put(b)
+	evicted, kept, err := s.Put(b)
 	if err != nil {
 		t.Fatalf("put %s: %v", b.ID, err)
 	}
+	kept.Sync()
 	return evicted
 }
 

@@ -3,7 +3,8 @@
 // take. A live batch is sent out of its file, which the kernel still has in its
 // page cache: the common case reads nothing from the disk and keeps no copy.
 //
-// A batch enters by Put, is leased by Next, and leaves by Ack once ClickHouse
+// A batch enters by Put, may be inserted while the disk still writes it, is safe
+// by Kept.Sync, is leased by Next, and leaves by Ack once ClickHouse
 // has confirmed it. One that ClickHouse refuses is replaced by its halves
 // (Split) until the rows at fault are alone, which go to the dead-letter folder
 // (Reject). Live batches are leased before the backlog, so that live traffic is
@@ -34,7 +35,7 @@ type Options struct {
 	MaxBytes int64
 	// MemoryBytes bounds the batches held in memory while the disk takes none.
 	MemoryBytes int64
-	// Sync makes Put return only when the batch is on the disk for good.
+	// Sync has batches on the disk for good when Kept.Sync returns.
 	Sync bool
 	// DropOldest makes room for a new batch by dropping the oldest that wait.
 	// Without it the new one is refused.
@@ -79,6 +80,7 @@ type Entry struct {
 	// notBefore is when a batch whose insert failed may be tried again.
 	notBefore   time.Time
 	fromBacklog bool // leased from there
+	gone        bool // acknowledged, or given up
 }
 
 // Lost says what the spool gave up.
@@ -191,23 +193,22 @@ func (s *Spool) signal() {
 	}
 }
 
-// Put takes a batch, whose pieces are the caller's again when it returns. It
+// Kept is a batch that Put took.
+type Kept struct {
+	s *Spool
+	e *Entry
+	f *os.File // nil when there is nothing to wait for
+}
+
+// Put takes a batch, whose pieces are the caller's again when it returns. From
+// then on it may be leased, and the caller must call Sync of what is returned. It
 // returns ErrFull when there is no room for it; the batch is then the caller's
-// to count as lost, as are the evicted ones that made room for it. onDisk says
-// that the batch is on the disk.
+// to count as lost, as are the evicted ones that made room for it.
 //
 // When the disk refuses a batch it is kept in memory and the error is logged
 // and counted: a full disk must not stop live traffic. Every Put tries the disk
 // again.
-func (s *Spool) Put(b batch.Sealed) (evicted []Lost, onDisk bool, err error) {
-	evicted, onDisk, err = s.put(b)
-	if onDisk {
-		s.rescue()
-	}
-	return evicted, onDisk, err
-}
-
-func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
+func (s *Spool) Put(b batch.Sealed) (evicted []Lost, kept *Kept, err error) {
 	body := b.Size()
 	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}
 	s.mu.Lock()
@@ -216,33 +217,99 @@ func (s *Spool) put(b batch.Sealed) (evicted []Lost, written bool, err error) {
 		s.stats.Bytes += e.size // held until the file is written
 	}
 	s.mu.Unlock()
+	var f *os.File
 	var writeErr error
 	if onDisk {
-		e.body, writeErr = write(s.dir, b, e.of, s.opt.Sync)
+		f, e.body, writeErr = place(s.dir, b, e.of)
 		e.path = e.body.Path
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if onDisk {
 		s.stats.Bytes -= e.size
-		s.noteWrite(writeErr)
+		if writeErr != nil {
+			s.noteWrite(writeErr)
+		}
 	}
 	if e.path == "" {
 		if !s.roomInMemory(body, &evicted) {
 			s.noteLost(Lost{b.Table, "full", b.Rows, b.Packets})
 			if writeErr != nil {
-				return evicted, false, fmt.Errorf("%w: %w", ErrFull, writeErr)
+				return evicted, nil, fmt.Errorf("%w: %w", ErrFull, writeErr)
 			}
-			return evicted, false, ErrFull
+			return evicted, nil, ErrFull
 		}
-		kept, err := b.Load()
+		loaded, err := b.Load()
 		if err != nil {
-			return evicted, false, fmt.Errorf("%w: %w", ErrFull, err)
+			return evicted, nil, fmt.Errorf("%w: %w", ErrFull, err)
 		}
-		e.sealed = &kept
+		e.sealed = &loaded
 	}
 	s.add(&s.fresh, e)
-	return evicted, e.path != "", nil
+	return evicted, &Kept{s, e, f}, nil
+}
+
+// Sync waits until the batch is on the disk for good, if Options.Sync wants that,
+// and reports whether it is, or ClickHouse has it already. A batch that the disk
+// then refuses is kept in memory.
+func (k *Kept) Sync() (onDisk bool) {
+	if k.f == nil {
+		return false
+	}
+	s := k.s
+	var err error
+	if s.opt.Sync && !k.done() {
+		err = k.f.Sync()
+	}
+	if cerr := k.f.Close(); err == nil {
+		err = cerr
+	}
+	if s.opt.Sync && err == nil && !k.done() {
+		err = syncDir(s.dir)
+	}
+	s.mu.Lock()
+	s.noteWrite(err)
+	gone := k.e.gone
+	s.mu.Unlock()
+	if err == nil {
+		s.rescue()
+		return true
+	}
+	if !gone {
+		s.takeBack(k.e)
+	}
+	return gone
+}
+
+// done reports whether nobody needs the batch's file any more.
+func (k *Kept) done() bool {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	return k.e.gone
+}
+
+// takeBack takes a batch that waits from a disk that will not keep it into memory,
+// if there is room and it can still be read.
+func (s *Spool) takeBack(e *Entry) {
+	s.mu.Lock()
+	is := func(x *Entry) bool { return x == e }
+	waiting := slices.ContainsFunc(s.fresh, is) || slices.ContainsFunc(s.backlog, is)
+	s.fresh, s.backlog = slices.DeleteFunc(s.fresh, is), slices.DeleteFunc(s.backlog, is)
+	s.mu.Unlock()
+	if !waiting {
+		return // being sent
+	}
+	sealed, err := read(e.path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size := sealed.Size(); err == nil && s.stats.MemoryBytes+size <= s.opt.MemoryBytes {
+		s.remove(e)
+		s.stats.Bytes -= e.size
+		s.stats.MemoryBytes += size
+		e.sealed, e.path, e.body = &sealed, "", batch.File{}
+	}
+	s.backlog = append(s.backlog, e)
+	s.signal()
 }
 
 // Ack forgets a batch: ClickHouse has it.
@@ -271,6 +338,7 @@ func (s *Spool) remove(e *Entry) {
 
 // forget takes a batch out of the figures.
 func (s *Spool) forget(e *Entry) {
+	e.gone = true
 	s.stats.Batches--
 	s.stats.Packets -= e.Packets
 	if e.path != "" {

@@ -257,3 +257,74 @@ func TestNextWaitsAndEndsWithItsContext(t *testing.T) {
 		t.Errorf("two that waited got %v", got)
 	}
 }
+
+// TestABatchMayGoBeforeItIsOnTheDisk leases and acknowledges a batch of which
+// nobody waited for the disk yet.
+func TestABatchMayGoBeforeItIsOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{Sync: true})
+	_, kept, err := s.Put(sealed("a", 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A process that is killed now leaves it whole.
+	if st := open(t, dir, Options{}).Stats(); st.Batches != 1 || st.Corrupt != 0 {
+		t.Errorf("after a kill: %+v", st)
+	}
+	e, b := next(t, s)
+	if !bytes.Equal(b.Body, sealed("a", 1000).Body) {
+		t.Error("the batch is another one")
+	}
+	s.Ack(e)
+	if !kept.Sync() {
+		t.Error("a batch that ClickHouse has is not safe")
+	}
+	if st := s.Stats(); st != (Stats{}) {
+		t.Errorf("in the end %+v", st)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*"+suffix)); len(left) != 0 {
+		t.Errorf("files left: %v", left)
+	}
+}
+
+// TestADiskThatTakesAndDoesNotKeep fails the synchronisation of a batch that
+// waits, of one that is being sent, and of one for which there is no memory.
+func TestADiskThatTakesAndDoesNotKeep(t *testing.T) {
+	s := open(t, t.TempDir(), Options{MaxBytes: 1 << 20, MemoryBytes: 1500, Sync: true})
+	refuse := func(id string, lease bool) (kept *Kept, e *Entry) {
+		_, kept, err := s.Put(sealed(id, 1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lease {
+			e, _ = next(t, s)
+		}
+		if err := kept.f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if kept.Sync() {
+			t.Errorf("%s is said to be on the disk", id)
+		}
+		return kept, e
+	}
+	_, leased := refuse("leased", true)
+	if st := s.Stats(); st.MemoryBytes != 0 || st.WriteErrors != 1 || !st.DiskRefuses {
+		t.Errorf("%+v, want what is being sent left as it is and the alarm on", st)
+	}
+	s.Retry(leased)
+	refuse("waits", false)
+	refuse("no-room", false)
+	if st := s.Stats(); st.MemoryBytes != 1000 || st.Batches != 3 || st.Bytes != 2*(1000+prefixLen) {
+		t.Errorf("%+v, want one batch in memory and two in their files", st)
+	}
+	for range 3 {
+		e, b := next(t, s)
+		if !bytes.Equal(b.Body, sealed(b.ID, 1000).Body) {
+			t.Errorf("batch %s is another one", b.ID)
+		}
+		s.Ack(e)
+	}
+	if st := s.Stats(); st.Batches != 0 || st.Bytes != 0 || st.MemoryBytes != 0 || st.Packets != 0 {
+		t.Errorf("in the end %+v", st)
+	}
+}
