@@ -256,7 +256,7 @@ var SIP = Table{
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
 	TTLDays:     90,
-	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 20},
+	Recompress:  Recompression{Codec: "ZSTD(8)", Seconds: 20},
 }
 
 // Media has one row per report block or quality report.
@@ -285,7 +285,7 @@ var Media = Table{
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(toStartOfHour(time), correlation_id, time)",
 	TTLDays:     90,
-	Recompress:  Recompression{Codec: "ZSTD(9)", Seconds: 20},
+	Recompress:  Recompression{Codec: "ZSTD(8)", Seconds: 20},
 }
 
 // Events has one row per record that is neither SIP nor a quality report: logs,
