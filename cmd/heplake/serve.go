@@ -117,6 +117,7 @@ func (s *server) stop() {
 }
 
 func (s *server) start(ctx context.Context, run parts) (err error) {
+	s.tuneRuntime()
 	if s.db, err = openDatabase(ctx, s.c, s.log); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Config struct {
 		Nodes      []string `koanf:"nodes" takes:"a list of host:port, every node of a cluster without Keeper, for migrate and retention to speak to each; nothing where ClickHouse carries statements to all nodes (ON CLUSTER)"`
 	} `koanf:"clickhouse"`
 	Embedded  Embedded  `koanf:"embedded"`
+	Memory    Memory    `koanf:"memory"`
 	Retention Retention `koanf:"retention"`
 	Storage   Storage   `koanf:"storage"`
 	// Residency says which tenants' rows stay in a place.
@@ -115,6 +116,11 @@ type Embedded struct {
 	Memory  Size   `koanf:"memory" takes:"a size such as 4GiB, 0 for a share of the machine's"`
 }
 
+// Memory bounds heplake's own memory, that of the embedded engine apart.
+type Memory struct {
+	Limit Size `koanf:"limit" takes:"a size such as 960MiB under which heplake's own memory is kept where it can be, 0 for none"`
+}
+
 // Retention says how long rows are kept.
 type Retention struct {
 	SIP    int `koanf:"sip" takes:"a number of days, 0 for ever" min:"0" max:"36500"`
@@ -166,9 +172,10 @@ func Default() Config {
 	c.Data.Dir = "./data"
 	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 64 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
 	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
-	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 64 << 20}
+	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 32 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
+	c.Memory.Limit = 960 << 20
 	c.ClickHouse.Replicated = true
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.Archive = Archive{File: 512 << 20}
