@@ -119,12 +119,12 @@ func (s *udpSocket) receive() {
 const stride = MaxDatagram + 1 + 13*64
 
 // A wake-up costs as much as several datagrams. A worker that has read all there
-// were sleeps until about gathered of them wait, for a fiftieth of a batch's
+// were sleeps until about gathered of them wait, for a sixteenth of a batch's
 // usual age at most.
 const (
 	gathered   = 192
 	leastPause = time.Millisecond
-	mostPause  = 20 * time.Millisecond
+	mostPause  = 60 * time.Millisecond
 	// pauseBuffer is the receive buffer, in bytes, for a pause of leastPause: it
 	// holds what comes in that time at 400,000 a second, with the kernel's
 	// bookkeeping.
