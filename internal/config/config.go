@@ -172,7 +172,7 @@ func Default() Config {
 	c.Data.Dir = "./data"
 	c.HEP = HEP{UDP: ":9060", TCP: ":9060", TLSMin: "1.2", MaxBody: 16 << 20, Buffer: 64 << 20, MaxConnections: 4096, IdleTimeout: 10 * time.Minute}
 	c.Correlation.Headers = []string{"X-CID", "Session-ID", "P-Charging-Vector"}
-	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 32 << 20}
+	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 24 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
 	c.Memory.Limit = 960 << 20
