@@ -373,11 +373,11 @@ func (q *seriesQuery) read(rows driver.Rows) error {
 	if err := rows.Scan(&bucket, &series, &value); err != nil {
 		return err
 	}
-	if series == 0 {
+	if series == 0 && q.result.Truncated {
 		series = int64(len(q.result.Series))
 	}
 	i, ok := q.buckets[bucket]
-	if !ok || int(series) > len(q.result.Series) {
+	if !ok || series == 0 {
 		return nil // a group that appeared between the two queries
 	}
 	q.result.Series[series-1].Values[i] = value
@@ -388,6 +388,13 @@ func (q *seriesQuery) read(rows driver.Rows) error {
 // when there are more than the limit. It returns SQL for the number of the series
 // that a row, of which key is the SQL of its values joined, belongs to.
 func (q *seriesQuery) addTops(tops [][]string, key string) string {
+	// A key that is none of these has index 0: the others.
+	return "indexOf(" + q.params.Add("Array(String)", q.nameTops(tops)) + ", " + key + ")"
+}
+
+// nameTops adds the series as addTops does. It returns the values joined of each
+// but the others.
+func (q *seriesQuery) nameTops(tops [][]string) []string {
 	if len(tops) > q.limit {
 		tops = tops[:q.limit]
 		q.result.Truncated = true
@@ -404,8 +411,7 @@ func (q *seriesQuery) addTops(tops [][]string, key string) string {
 		}
 		q.addSeries(others)
 	}
-	// A key that is none of these has index 0: the others.
-	return "indexOf(" + q.params.Add("Array(String)", keys) + ", " + key + ")"
+	return keys
 }
 
 // separator parts the values of a key; no value grouped by holds it.
