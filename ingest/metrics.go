@@ -35,7 +35,7 @@ func newTimings() *timings {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 8),
 		}, byTable),
 		write: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "heplake_spool_write_seconds", Help: "Time until the spool had a batch, its synchronisation to the disk included.",
+			Name: "heplake_spool_write_seconds", Help: "Time until the spool had a batch, its synchronisation to the disk apart.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 3, 10),
 		}, byTable),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{

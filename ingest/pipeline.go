@@ -119,6 +119,8 @@ type Pipeline struct {
 	seal    chan sealer
 	// sealRoom bounds what waits in seal, in bytes.
 	sealRoom *semaphore.Weighted
+	// syncing has an element for each batch that is on its way to the disk.
+	syncing chan struct{}
 
 	udp     *listen.UDP
 	streams map[string]streamListener
@@ -127,6 +129,7 @@ type Pipeline struct {
 	stopClock chan struct{}
 	clock     sync.WaitGroup
 	sealers   sync.WaitGroup
+	syncers   sync.WaitGroup
 	inserting sync.WaitGroup
 	sending   atomic.Int32 // batches on their way to ClickHouse
 	cancel    context.CancelFunc
@@ -146,7 +149,7 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 		tapDrops:  map[string]uint64{},
 		stopClock: make(chan struct{}),
 	}
-	p.sealRoom = semaphore.NewWeighted(p.sealBytes())
+	p.sealRoom, p.syncing = semaphore.NewWeighted(p.sealBytes()), make(chan struct{}, syncQueue)
 	if cfg.Heplify {
 		p.heplify = newHeplify(cfg.HeplifyTargets)
 	}
@@ -164,9 +167,8 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	return p
 }
 
-// sealers is how many batches at least are sealed at once: most of them wait for
-// the disk.
-const sealers = 4
+// syncQueue is how many batches may be on their way to the disk.
+const syncQueue = 64
 
 // sealQueue is how many batches may wait for the sealers: every worker hands over
 // some of each table at once when they are old.
@@ -188,8 +190,8 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for range p.cfg.Inserters {
 		p.inserting.Go(func() { p.insertLoop(inserting) })
 	}
-	for range max(sealers, p.cfg.Workers) {
-		p.sealers.Go(p.sealLoop)
+	for range max(2, p.cfg.Workers/2) {
+		p.sealers.Go(func() { p.sealLoop(inserting) })
 	}
 	p.clock.Go(p.clockLoop)
 	if p.udp != nil {
@@ -286,6 +288,7 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	p.drain(ctx)
 	p.cancel()
 	p.inserting.Wait()
+	p.syncers.Wait()
 	p.dropLost(p.spool.Close())
 	p.logBooks()
 	if err != nil {

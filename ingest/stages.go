@@ -124,8 +124,9 @@ func (p *Pipeline) noteKernelDrops() {
 	}
 }
 
-// sealLoop turns batches into Arrow streams and puts them into the spool.
-func (p *Pipeline) sealLoop() {
+// sealLoop turns batches into Arrow streams and puts them into the spool. Once ctx
+// ends nobody sends them any more.
+func (p *Pipeline) sealLoop(ctx context.Context) {
 	for s := range p.seal {
 		table, rows, packets, size := s.table(), s.rows(), s.packets(), s.size()
 		began := time.Now()
@@ -145,15 +146,31 @@ func (p *Pipeline) sealLoop() {
 		evicted, kept, err := p.spool.Put(sealed) // which logs what it gives up
 		s.release()
 		p.dropLost(evicted)
-		onDisk := false
+		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		if err != nil {
 			p.ledger.dropBatch(table, Loss{"spool", "full"}, rows, packets)
-		} else {
-			onDisk = kept.Sync()
+			p.commits.settle(s.commit(), false)
+			continue
 		}
-		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
-		p.commits.settle(s.commit(), onDisk)
+		number := s.commit()
+		p.syncing <- struct{}{}
+		p.syncers.Go(func() {
+			p.commits.settle(number, kept.Sync(ctx, p.syncAfter()))
+			<-p.syncing
+		})
 	}
+}
+
+// syncLater is how long ClickHouse has to take a batch before the disk must: in
+// normal operation it is faster, and the disk is spared nearly all of the spool.
+const syncLater = 500 * time.Millisecond
+
+// syncAfter is syncLater, unless a sender waits for the disk.
+func (p *Pipeline) syncAfter() time.Duration {
+	if p.cfg.Durable {
+		return 0
+	}
+	return syncLater
 }
 
 // dropLost enters what the spool gave up.

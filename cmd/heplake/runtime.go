@@ -15,7 +15,7 @@ import (
 // hold no pointers and cost the collector nothing; at low rates there is so little
 // in use that a share of it would have the collector run all the time.
 const (
-	gcPercent = 50
+	gcPercent = 40
 	gcLeast   = 96 << 20
 	gcEvery   = 10 * time.Second
 )

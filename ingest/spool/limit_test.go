@@ -21,7 +21,7 @@ func put(t *testing.T, s *Spool, b batch.Sealed) []Lost {
 	if err != nil {
 		t.Fatalf("put %s: %v", b.ID, err)
 	}
-	kept.Sync()
+	kept.Sync(t.Context(), 0)
 	return evicted
 }
 

@@ -12,6 +12,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,8 +80,8 @@ type Entry struct {
 	put    time.Time
 	// notBefore is when a batch whose insert failed may be tried again.
 	notBefore   time.Time
-	fromBacklog bool // leased from there
-	gone        bool // acknowledged, or given up
+	fromBacklog bool          // leased from there
+	gone        chan struct{} // closed once it is acknowledged or given up; nil of what Put did not take
 }
 
 // Lost says what the spool gave up.
@@ -210,7 +211,7 @@ type Kept struct {
 // again.
 func (s *Spool) Put(b batch.Sealed) (evicted []Lost, kept *Kept, err error) {
 	body := b.Size()
-	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now()}
+	e := &Entry{ID: b.ID, Table: b.Table, Rows: b.Rows, Packets: b.Packets, oldest: b.Oldest, size: body + prefixLen, put: time.Now(), gone: make(chan struct{})}
 	s.mu.Lock()
 	onDisk := s.roomOnDisk(e.size, &evicted)
 	if onDisk {
@@ -250,13 +251,23 @@ func (s *Spool) Put(b batch.Sealed) (evicted []Lost, kept *Kept, err error) {
 }
 
 // Sync waits until the batch is on the disk for good, if Options.Sync wants that,
-// and reports whether it is, or ClickHouse has it already. A batch that the disk
-// then refuses is kept in memory.
-func (k *Kept) Sync() (onDisk bool) {
+// and reports whether it is, or ClickHouse has it already. It gives ClickHouse so
+// much time first, unless ctx ends: what is gone by then need not be written to
+// the disk at all. A batch that the disk refuses is kept in memory.
+func (k *Kept) Sync(ctx context.Context, wait time.Duration) (onDisk bool) {
 	if k.f == nil {
 		return false
 	}
 	s := k.s
+	if s.opt.Sync && wait > 0 {
+		timer := time.NewTimer(wait)
+		select {
+		case <-k.e.gone:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
 	var err error
 	if s.opt.Sync && !k.done() {
 		err = k.f.Sync()
@@ -269,23 +280,26 @@ func (k *Kept) Sync() (onDisk bool) {
 	}
 	s.mu.Lock()
 	s.noteWrite(err)
-	gone := k.e.gone
 	s.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil:
 		s.rescue()
 		return true
+	case k.done():
+		return true
 	}
-	if !gone {
-		s.takeBack(k.e)
-	}
-	return gone
+	s.takeBack(k.e)
+	return false
 }
 
 // done reports whether nobody needs the batch's file any more.
 func (k *Kept) done() bool {
-	k.s.mu.Lock()
-	defer k.s.mu.Unlock()
-	return k.e.gone
+	select {
+	case <-k.e.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // takeBack takes a batch that waits from a disk that will not keep it into memory,
@@ -338,7 +352,9 @@ func (s *Spool) remove(e *Entry) {
 
 // forget takes a batch out of the figures.
 func (s *Spool) forget(e *Entry) {
-	e.gone = true
+	if e.gone != nil {
+		close(e.gone)
+	}
 	s.stats.Batches--
 	s.stats.Packets -= e.Packets
 	if e.path != "" {

@@ -275,8 +275,9 @@ func TestABatchMayGoBeforeItIsOnTheDisk(t *testing.T) {
 	if !bytes.Equal(b.Body, sealed("a", 1000).Body) {
 		t.Error("the batch is another one")
 	}
-	s.Ack(e)
-	if !kept.Sync() {
+	// Who waits for it sees that it is gone.
+	time.AfterFunc(10*time.Millisecond, func() { s.Ack(e) })
+	if !kept.Sync(t.Context(), time.Hour) {
 		t.Error("a batch that ClickHouse has is not safe")
 	}
 	if st := s.Stats(); st != (Stats{}) {
@@ -302,7 +303,7 @@ func TestADiskThatTakesAndDoesNotKeep(t *testing.T) {
 		if err := kept.f.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if kept.Sync() {
+		if kept.Sync(t.Context(), 0) {
 			t.Errorf("%s is said to be on the disk", id)
 		}
 		return kept, e

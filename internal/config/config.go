@@ -118,7 +118,7 @@ type Embedded struct {
 
 // Memory bounds heplake's own memory, that of the embedded engine apart.
 type Memory struct {
-	Limit Size `koanf:"limit" takes:"a size such as 960MiB under which heplake's own memory is kept where it can be, 0 for none"`
+	Limit Size `koanf:"limit" takes:"a size such as 896MiB under which heplake's own memory is kept where it can be, 0 for none"`
 }
 
 // Retention says how long rows are kept.
@@ -175,7 +175,7 @@ func Default() Config {
 	c.Batch = Batch{Rows: 100_000, Age: time.Second, Bytes: 24 << 20}
 	c.Spool = Spool{Max: 8 << 30, Memory: 256 << 20, Full: "newest", Sync: "batch"}
 	c.Embedded = Embedded{HTTP: "127.0.0.1:8123", TCP: "127.0.0.1:9000"}
-	c.Memory.Limit = 960 << 20
+	c.Memory.Limit = 896 << 20
 	c.ClickHouse.Replicated = true
 	c.Retention = Retention{SIP: 90, Media: 90, Events: 90, MinFree: 1 << 30}
 	c.Archive = Archive{File: 512 << 20}
