@@ -64,6 +64,10 @@ bench: bin/heplake $(ENGINE) ## Measure: decoders, batches, load (see bench/READ
 bench-storage: $(ENGINE) ## Measure what a message costs on disk, by column and by ways of storing it
 	@$(GO) test ./bench/storage -run '^$$' -bench . -benchtime 1x -timeout 3h
 
+.PHONY: bench-latency
+bench-latency: bin/heplake $(ENGINE) ## Measure answers of the API over 30 days of messages (MESSAGES, default 30 M; data/latency is kept)
+	@$(GO) run ./bench/cmd/latency -messages $(or $(MESSAGES),30000000)
+
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s)
 	@./internal/make/fuzz.sh $(FUZZTIME)

@@ -17,7 +17,8 @@ type Machine struct {
 	Load string `json:"load_average"`
 }
 
-func thisMachine() Machine {
+// ThisMachine describes the machine that the program runs on.
+func ThisMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU()}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(b)) {
@@ -36,8 +37,8 @@ func thisMachine() Machine {
 	return m
 }
 
-// commit is that of the working tree, with -dirty where Go code differs from it.
-func commit() string {
+// Commit is that of the working tree, with -dirty where Go code differs from it.
+func Commit() string {
 	out, err := exec.Command("git", "rev-parse", "--short=10", "HEAD").Output()
 	if err != nil {
 		return "unknown"

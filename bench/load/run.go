@@ -52,7 +52,7 @@ func Other(ctx context.Context, o Options, s Scenario, p Peer) (*Result, error) 
 func run(ctx context.Context, o Options, s Scenario, srv server) (r *Result, err error) {
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	s = s.within(o)
-	r = &Result{Date: time.Now(), Commit: commit(), Machine: thisMachine(), Server: srv.name(), Scenario: s}
+	r = &Result{Date: time.Now(), Commit: Commit(), Machine: ThisMachine(), Server: srv.name(), Scenario: s}
 	before := map[int]time.Duration{}
 	for _, p := range srv.processes() {
 		if before[p.pid], err = cpuTime(p.pid); err != nil {
