@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/heplake/heplake/bench/truth"
 	"github.com/heplake/heplake/query"
 )
 
@@ -67,6 +70,55 @@ func TestRollupsSayTheSame(t *testing.T) {
 				t.Errorf("%s by %q: rollups say %s, calls %s", metric, group, rolled, direct)
 			}
 		}
+	}
+}
+
+// TestActiveCalls checks how many calls are up against a count of them at each
+// moment, with steps and windows that cut calls anywhere.
+func TestActiveCalls(t *testing.T) {
+	l := open(t)
+	start := time.Now().UTC().Truncate(time.Hour).Add(-30 * time.Hour)
+	corpus, err := truth.New(truth.Config{Seed: 7, Calls: 150, Start: start, Gap: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := make([][]byte, len(corpus.Packets))
+	for i, p := range corpus.Packets {
+		packets[i] = p.Data
+	}
+	l.Feed(t, packets)
+	l.Settle(t)
+	most := 0.0
+	for _, step := range []time.Duration{7 * time.Second, time.Minute, time.Hour} {
+		for _, begin := range []time.Duration{-time.Minute, 61*time.Second + 300*time.Millisecond} {
+			for _, filter := range []string{"", "tenant = default"} {
+				r := query.SeriesRequest{Metric: "active_calls", From: start.Add(begin), To: start.Add(4*time.Minute + 500*time.Millisecond), Step: step, Filter: filter, GroupBy: []string{"src_ip"}, Limit: 2}
+				got := l.series(t, r)
+				for i, at := range got.Times {
+					until := at.Add(step)
+					if until.After(r.To) {
+						until = r.To
+					}
+					sum := 0.0
+					for _, s := range got.Series {
+						sum += *s.Values[i]
+					}
+					var want uint64
+					if err := l.db.QueryRow(t.Context(), "SELECT count() FROM calls WHERE method = 'INVITE' AND answer < fromUnixTimestamp64Micro({t:Int64}) AND"+
+						" multiIf(isNotNull(end), end >= fromUnixTimestamp64Micro({t:Int64}), outcome = 'in_progress', 1, last_seen >= fromUnixTimestamp64Micro({t:Int64}))",
+						clickhouse.Named("t", until.UnixMicro())).Scan(&want); err != nil {
+						t.Fatal(err)
+					}
+					if sum != float64(want) {
+						t.Fatalf("steps of %s from %s, filter %q: %v calls are up at %s, want %d", step, r.From, filter, sum, until, want)
+					}
+					most = max(most, sum)
+				}
+			}
+		}
+	}
+	if most < 3 {
+		t.Errorf("at most %v calls are up at a time", most)
 	}
 }
 

@@ -3,9 +3,10 @@ package query
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heplake/heplake/schema"
 )
 
 // runActive counts the calls that are up at the end of each bucket: those answered
@@ -49,22 +50,31 @@ func (q *kpiQuery) runActive(ctx context.Context, s *Store) error {
 // that of the one before, by series. Calls are counted by the pair of buckets in
 // which they were answered and ended, of which there are few, before the two are
 // told apart.
+//
+// Where there is no filter, the window is asked of the index alone, an hour wider,
+// so that no row's start is read: what the index lets through began in that hour at
+// the earliest, with each version that there is, or was answered before the window.
 func (q *kpiQuery) activeSQL(s *Store, began window, x split) string {
-	step := int64(q.result.Step / time.Second)
-	width := q.params.Add("Int64", step*1_000_000)
-	// Bucket numbers: the first holds what was before, that behind the last what is not yet.
-	first := q.params.Add("Int64", q.result.Times[0].Unix()/step)
-	to := q.params.Add("Int64", q.window.to.UnixMicro())
-	behind := strconv.FormatInt(q.result.Times[len(q.result.Times)-1].Unix()/step+1, 10)
-	bucket := func(time string) string {
-		micros := "toUnixTimestamp64Micro(" + time + ")"
-		return "if(" + micros + " < " + to + ", greatest(intDiv(" + micros + ", " + width + "), " + first + "), " + behind + ")"
+	seconds := int64(q.result.Step / time.Second)
+	step, width := q.params.Add("Int64", seconds), q.params.Add("Int64", seconds*1_000_000)
+	// Buckets by number: the first has what was before, the last what is not yet.
+	first := q.params.Add("Int64", q.result.Times[0].Unix()/seconds)
+	behind := q.params.Add("Int64", q.result.Times[len(q.result.Times)-1].Unix()/seconds+1)
+	to := q.params.Add("Int64", began.to.UnixMicro())
+	answer, end := "toUnixTimestamp64Micro(assumeNotNull(answer))", "toUnixTimestamp64Micro(ifNull(end, last_seen))"
+	bucket := func(micros string) string { return "greatest(intDiv(" + micros + ", " + width + "), " + first + ")" }
+	calls, up, when := s.table("calls"), "outcome = 'in_progress'", began.starts(&q.params)
+	if q.filter == "1" && !slices.ContainsFunc(q.dims, func(d schema.Dimension) bool { return d.Name == "outcome" }) {
+		// What the view computes of its rows is not needed. The index does not see
+		// through it.
+		calls, up = s.callRows(), schema.CallUpSQL()
+		when = "indexHint(toStartOfHour(start) >= " + hour(began.from.Add(-time.Hour), &q.params) + " AND toStartOfHour(start) <= " + hour(began.to, &q.params) + ")"
 	}
-	up := "toInt64(" + behind + ")"
-	pairs := "SELECT " + x.of(q.keyOfRow()) + " AS series, " + bucket("assumeNotNull(answer)") + " AS a," +
-		" multiIf(isNotNull(end), " + bucket("assumeNotNull(end)") + ", outcome = 'in_progress', " + up + ", " + bucket("last_seen") + ") AS b, toInt64(count()) AS n" +
-		strings.Replace(q.rows(s, began), " WHERE ", " WHERE isNotNull(answer) AND method = 'INVITE' AND ", 1) + " GROUP BY series, a, b"
-	stepSQL := q.params.Add("Int64", step)
-	return "SELECT change.1 * " + stepSQL + " AS bucket, series, CAST(toFloat64(sum(change.2)) AS Nullable(Float64)) FROM (" + pairs + ")" +
+	pairs := "SELECT " + x.of(q.keyOfRow()) + " AS series, toUInt32(" + bucket(answer) + ") AS a," +
+		" toUInt32(if(" + end + " >= " + to + " OR (isNull(end) AND " + up + "), " + behind + ", " + bucket(end) + ")) AS b, toInt64(count()) AS n" +
+		" FROM " + calls + " WHERE " + when +
+		" AND isNotNull(answer) AND " + answer + " >= " + q.params.Add("Int64", began.from.UnixMicro()) + " AND " + answer + " < " + to +
+		" AND method = 'INVITE' AND " + tenantCondition(q.tenant, &q.params) + " AND " + strings.ReplaceAll(q.filter, "{sip}", s.table("sip")) + " GROUP BY series, a, b"
+	return "SELECT toInt64(change.1) * " + step + " AS bucket, series, CAST(toFloat64(sum(change.2)) AS Nullable(Float64)) FROM (" + pairs + ")" +
 		" ARRAY JOIN [(a, n), (b, -n)] AS change WHERE change.1 < " + behind + " GROUP BY bucket, series"
 }

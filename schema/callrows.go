@@ -174,6 +174,12 @@ const callOutcome = `multiIf(
 // from call_rows spares ClickHouse the planning of all the others.
 func CallOutcomeSQL() string { return callOutcome }
 
+// CallUpSQL is the condition that a row r of call_rows, of a call that was answered,
+// has the outcome in_progress by CallOutcomeSQL.
+func CallUpSQL() string {
+	return "r.outcome = 'in_progress' AND r.last_seen >= now64(6) - toIntervalHour(" + upLimit + ")"
+}
+
 // callsView reads call_rows. That rows of one key are always in one partition
 // makes the partitions' FINALs independent.
 func callsView(o Options) string {
