@@ -47,6 +47,19 @@ func (s *Store) aggregate(ctx context.Context, c *cost, components []*component,
 // compute computes the calls that components are of their messages, and returns
 // those that match.
 func (s *Store) compute(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) ([]Call, error) {
+	var calls []Call
+	if plan.Match == "1" && len(plan.Messages) == 0 {
+		var err error
+		if calls, components, err = s.dialogs(ctx, c, components); err != nil {
+			return nil, err
+		}
+	}
+	more, err := s.computeBySQL(ctx, c, components, plan, params)
+	return append(calls, more...), err
+}
+
+// computeBySQL is compute by schema.CallsQuery, whatever the components are.
+func (s *Store) computeBySQL(ctx context.Context, c *cost, components []*component, plan filter.CallPlan, params filter.Params) ([]Call, error) {
 	if len(components) == 0 {
 		return nil, nil
 	}

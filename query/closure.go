@@ -133,6 +133,15 @@ func (c *component) span() window {
 	return window{w.from, w.to.Add(time.Microsecond)}
 }
 
+// signs are those of all its links.
+func (c *component) signs() signs {
+	var all signs
+	for _, l := range c.links {
+		all |= l.signs
+	}
+	return all
+}
+
 // whole reports whether the call looks complete, being looked for in windows: each
 // leg was opened, an INVITE came to an end, and nothing happens at the edges.
 func (c *component) whole(looked windows) bool {
