@@ -20,8 +20,6 @@ const (
 	// differ in all that matters, and their copies in their ids and times.
 	basePackets = 225_000
 	baseRate    = 5_000
-	// digestDays is how long digests are kept: see schema.LegDigests.
-	digestDays = 8
 	// settling bounds the wait for the assembler to have made all calls.
 	settling = 3 * time.Minute
 	// kept is the database with the traffic as it was generated, and the note of
@@ -124,17 +122,18 @@ func (f *filler) generate(ctx context.Context, messages uint64) error {
 // copied are the tables that are copied from what was generated; emptied are those
 // that are made of the copies.
 var (
-	copied  = []string{"sip", "media", "call_rows", "registration_rows", "leg_digests"}
-	emptied = []string{"ids", "messages_1m", "kpi_1m", "kpi_1h", "kpi_1d", "registrations_1m", "registrations_1h", "registrations_1d"}
+	copied = []string{"sip", "media", "call_rows", "registration_rows"}
+	// Of digests there are none: the assembler would make calls of them anew.
+	emptied = []string{"leg_digests", "ids", "messages_1m", "kpi_1m", "kpi_1h", "kpi_1d", "registrations_1m", "registrations_1h", "registrations_1d"}
 )
 
 // keep puts what was generated aside: it all lies within a minute, which is not
 // how the copies lie.
 func (f *filler) keep(ctx context.Context, _ uint64) error {
 	// The legs of a call have correlation ids of their own: all of it is moved by the
-	// call's. A digest names its leg, and so do reports of media.
+	// call's. A report of media names its leg.
 	leg := map[string]string{
-		"sip": "if(packing AND empty(own_call_id), correlation_id, own_call_id)", "media": "correlation_id", "leg_digests": "call_id",
+		"sip": "if(packing AND empty(own_call_id), correlation_id, own_call_id)", "media": "correlation_id",
 		"call_rows": "correlation_id", "registration_rows": "call_id",
 	}
 	sql := []string{"CREATE DATABASE " + kept,
@@ -209,11 +208,6 @@ func copySQL(day, from, to uint64) []string {
 			"SELECT cityHash64(name), tenant, hour, if(call = name, '', call), if(correlation = name, '', correlation)\nFROM\n(\n" +
 			"    SELECT tenant, toStartOfHour(b.time - " + back + ", 'UTC') AS hour, " + named("b.leg") + " AS call, " + named("b.correlation_id") + " AS correlation\n" +
 			"    FROM " + copies("sip") + "\n    GROUP BY tenant, hour, call, correlation\n)\nARRAY JOIN arrayDistinct([call, correlation]) AS name",
-	}
-	if day < digestDays {
-		// What is in a digest stays as it is: only who makes its call anew reads it. So
-		// that the assembler does not, they were inserted a day before it began.
-		out = append(out, insert("leg_digests", "b.touched - toIntervalDay(1) - "+back+" AS touched", "toStartOfInterval(b.slot - "+back+", toIntervalMinute(10)) AS slot", named("b.call_id")+" AS call_id"))
 	}
 	return out
 }

@@ -14,8 +14,12 @@ import (
 	"github.com/heplake/heplake/bench/load"
 )
 
-// warmUps are the rounds that do not count.
-const warmUps = 3
+const (
+	// warmUps are the rounds that do not count.
+	warmUps = 3
+	// logLag is how long after its answer a query may come into ClickHouse's log.
+	logLag = 500 * time.Millisecond
+)
 
 // Result is what a run measured.
 type Result struct {
@@ -85,7 +89,7 @@ func Measure(ctx context.Context, s *load.Server, rounds int, words []string) (*
 
 // ask asks one question.
 func ask(ctx context.Context, s *load.Server, q question, about subjects, rounds int) (Answer, error) {
-	a := Answer{Name: q.name, Queries: 0}
+	a := Answer{Name: q.name}
 	times := make([]float64, 0, rounds)
 	began := make([]int64, 0, rounds+1)
 	for round := range warmUps + rounds {
@@ -127,6 +131,10 @@ func get(ctx context.Context, address string) (int64, error) {
 // server adds what ClickHouse counted of the rounds, which began at these times,
 // the last of which is the end: the queries of the user that the API asks as.
 func (a *Answer) server(ctx context.Context, s *load.Server, began []int64) error {
+	// A query comes into the log a moment after its answer.
+	if err := sleep(ctx, logLag); err != nil {
+		return err
+	}
 	if _, err := s.Query(ctx, "SYSTEM FLUSH LOGS query_log"); err != nil {
 		return err
 	}
