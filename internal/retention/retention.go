@@ -5,6 +5,7 @@ package retention
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -196,7 +197,34 @@ func timeColumn(t *schema.Table) string {
 // from the extremes that ClickHouse keeps with it: no row is read. On a cluster it
 // is the newest of the part's day, on any shard: another replica may be asked for
 // it, whose parts have other names.
+//
+// A merge may take a part's place while it is asked for: then they are read again.
 func readParts(ctx context.Context, db driver.Conn, o schema.Options, t *schema.Table) ([]Part, error) {
+	const tries, pause = 10, 50 * time.Millisecond
+	for try := 1; ; try++ {
+		parts, err := readPartsOnce(ctx, db, o, t)
+		merged := func(p Part) bool { return p.Newest.Unix() <= 0 }
+		if err != nil || !slices.ContainsFunc(parts, merged) {
+			return parts, err
+		}
+		if try == tries { // parts come and go all the time: these are of their day
+			for i := range parts {
+				if p := &parts[i]; merged(*p) {
+					p.Newest = p.Day.AddDate(0, 0, 1).Add(-time.Second)
+				}
+			}
+			return parts, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("retention: read the parts of %s: %w", t.Name, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// readPartsOnce has no time of the newest row of a part that was merged meanwhile.
+func readPartsOnce(ctx context.Context, db driver.Conn, o schema.Options, t *schema.Table) ([]Part, error) {
 	table := t.Name
 	same, of := "_part", "p.name"
 	if o.Clustered() {
@@ -204,7 +232,7 @@ func readParts(ctx context.Context, db driver.Conn, o schema.Options, t *schema.
 	}
 	rows, err := db.Query(ctx, `SELECT p.name, toDateTime(toDate(p.partition), 'UTC'), p.rows, p.bytes_on_disk, e.newest, p.disk_name
 FROM `+system(o, "parts")+` AS p
-INNER JOIN (SELECT `+same+` AS same, max(`+timeColumn(t)+`) AS newest FROM `+qualified(o, table)+` GROUP BY same) AS e ON e.same = `+of+`
+LEFT JOIN (SELECT `+same+` AS same, max(`+timeColumn(t)+`) AS newest FROM `+qualified(o, table)+` GROUP BY same) AS e ON e.same = `+of+`
 WHERE p.active AND p.rows > 0 AND p.database = `+schema.Quote(o.DatabaseName())+` AND p.table = `+schema.Quote(o.LocalName(table))+`
 ORDER BY p.partition, p.name`)
 	if err != nil {

@@ -124,6 +124,37 @@ func TestDryRunEqualsWhatHappens(t *testing.T) {
 	}
 }
 
+// TestReadsWhileMerging reads the holdings while parts take each other's place.
+func TestReadsWhileMerging(t *testing.T) {
+	db, o := lake(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	merged := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if err := db.Exec(ctx, "OPTIMIZE TABLE media FINAL"); err != nil && ctx.Err() == nil {
+				merged <- err
+				return
+			}
+		}
+		merged <- nil
+	}()
+	for range 40 {
+		h, err := Read(t.Context(), db, o, Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range h.Tables {
+			if want := count(t, db, table.Name); table.Rows() != want {
+				t.Errorf("%s: %d rows, not %d", table.Name, table.Rows(), want)
+			}
+		}
+	}
+	cancel()
+	if err := <-merged; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestForecast(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	today := now.Truncate(24 * time.Hour)
