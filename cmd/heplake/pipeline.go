@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"strings"
 	"time"
 
@@ -21,12 +20,8 @@ const maxClockAhead = 24 * time.Hour
 // table: a table that is stuck leaves the others theirs.
 const inserters = 4
 
-// pipelineConfig are the settings as the pipeline takes them.
-func pipelineConfig(c config.Config) (ingest.Config, error) {
-	workers := c.HEP.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+// pipelineConfig are the settings as the pipeline takes them, for so many workers.
+func pipelineConfig(c config.Config, workers int) (ingest.Config, error) {
 	streams, err := streamConfigs(c.HEP)
 	if err != nil {
 		return ingest.Config{}, err

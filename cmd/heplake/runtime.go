@@ -45,8 +45,8 @@ func tuneCollector(ctx context.Context) {
 	}
 }
 
-// tuneRuntime sets up Go's scheduler and garbage collector, but for what the
-// environment says of them.
+// tuneRuntime sets up Go's garbage collector, but for what the environment says of
+// it.
 func (s *server) tuneRuntime() {
 	if os.Getenv("GOGC") == "" {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -56,12 +56,17 @@ func (s *server) tuneRuntime() {
 	if limit := int64(s.c.Memory.Limit); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+// workers is how many receive: hep.workers, or one for each processor. The others
+// of the process get threads besides. A worker that waits for the assembler or the
+// collector to leave a processor to it loses packets meanwhile; with a thread for
+// each there is the kernel's scheduler, which lets the one that slept go first.
+func (s *server) workers() int {
+	processors := runtime.GOMAXPROCS(0)
+	workers := cmp.Or(s.c.HEP.Workers, processors)
 	if os.Getenv("GOMAXPROCS") == "" {
-		// A worker that waits for the assembler or the collector to leave a processor
-		// to it loses packets meanwhile. With a thread for each there is the kernel's
-		// scheduler, which lets the one that slept go first.
-		workers := cmp.Or(s.c.HEP.Workers, runtime.GOMAXPROCS(0))
-		s.c.HEP.Workers = workers
-		runtime.GOMAXPROCS(workers + max(2, runtime.GOMAXPROCS(0)))
+		runtime.GOMAXPROCS(workers + max(2, processors))
 	}
+	return workers
 }

@@ -226,7 +226,7 @@ func (s *server) startIngest(ctx context.Context) error {
 		return err
 	}
 	conn = waking{conn, assembler.Wake}
-	cfg, err := pipelineConfig(s.c)
+	cfg, err := pipelineConfig(s.c, s.workers())
 	if err != nil {
 		return err
 	}

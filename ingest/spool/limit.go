@@ -44,8 +44,7 @@ func (s *Spool) evict(kind func(*Entry) bool, evicted *[]Lost) bool {
 	if oldest == nil {
 		return false
 	}
-	is := func(e *Entry) bool { return e == oldest }
-	s.backlog, s.fresh = slices.DeleteFunc(s.backlog, is), slices.DeleteFunc(s.fresh, is)
+	s.unqueue(oldest)
 	s.forget(oldest)
 	s.splitDone(oldest)
 	s.remove(oldest)

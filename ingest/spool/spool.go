@@ -306,9 +306,7 @@ func (k *Kept) done() bool {
 // if there is room and it can still be read.
 func (s *Spool) takeBack(e *Entry) {
 	s.mu.Lock()
-	is := func(x *Entry) bool { return x == e }
-	waiting := slices.ContainsFunc(s.fresh, is) || slices.ContainsFunc(s.backlog, is)
-	s.fresh, s.backlog = slices.DeleteFunc(s.fresh, is), slices.DeleteFunc(s.backlog, is)
+	waiting := s.unqueue(e)
 	s.mu.Unlock()
 	if !waiting {
 		return // being sent
@@ -324,6 +322,18 @@ func (s *Spool) takeBack(e *Entry) {
 	}
 	s.backlog = append(s.backlog, e)
 	s.signal()
+}
+
+// unqueue takes a batch that waits out of its queue, and reports whether it was in
+// one.
+func (s *Spool) unqueue(e *Entry) bool {
+	for _, queue := range []*[]*Entry{&s.backlog, &s.fresh} {
+		if i := slices.Index(*queue, e); i >= 0 {
+			*queue = slices.Delete(*queue, i, i+1)
+			return true
+		}
+	}
+	return false
 }
 
 // Ack forgets a batch: ClickHouse has it.
