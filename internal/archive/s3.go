@@ -219,18 +219,7 @@ func (b *bucket) note(day string) string {
 
 // writeNote has a token on the disk before there is an object that it names.
 func writeNote(note, token string) error {
-	f, err := os.OpenFile(note, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(token)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := writeSynced(note, []byte(token), os.O_TRUNC); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(note))

@@ -142,18 +142,7 @@ func (d *folderDraft) write(_ context.Context, file string, from io.Reader) (nam
 }
 
 func (d *folderDraft) publish(_ context.Context, manifest []byte) error {
-	f, err := os.OpenFile(d.f.place(path.Join(d.name, manifestName)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(manifest)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := writeSynced(d.f.place(path.Join(d.name, manifestName)), manifest, os.O_EXCL); err != nil {
 		return err
 	}
 	return rename(d.f.place(d.name), d.f.place(d.to))
@@ -181,6 +170,23 @@ func rename(draft, to string) error {
 			return nil
 		}
 	}
+}
+
+// writeSynced makes a file that is on the disk when it returns nil; its name is once
+// its folder is. how is os.O_EXCL or os.O_TRUNC.
+func writeSynced(name string, data []byte, how int) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|how, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 func syncDir(dir string) error {
