@@ -117,6 +117,15 @@ func TestActiveCalls(t *testing.T) {
 			}
 		}
 	}
+	// Who had calls has a series, though at the end of the hour none is up.
+	r := query.SeriesRequest{Metric: "active_calls", From: start, To: start.Add(time.Hour), Step: time.Hour, GroupBy: []string{"src_ip"}, Limit: 200}
+	var want uint64
+	if err := l.db.QueryRow(t.Context(), "SELECT uniqExact(src_ip) FROM calls WHERE method = 'INVITE' AND isNotNull(answer)").Scan(&want); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.series(t, r); uint64(len(got.Series)) != want || want < 2 {
+		t.Errorf("%d callers have a series, want %d", len(got.Series), want)
+	}
 	if most < 3 {
 		t.Errorf("at most %v calls are up at a time", most)
 	}
@@ -150,20 +159,61 @@ func TestOthersSayTheSame(t *testing.T) {
 	}
 }
 
+// TestEdgesSayTheSame checks what is read of the calls' rows without the view, where
+// a window cuts minutes, and where a step is of seconds, against what the view says.
+func TestEdgesSayTheSame(t *testing.T) {
+	l := open(t, failures, lossy, twoLegs, registers, withMedia)
+	seen := 0
+	compare := func(steps ...time.Duration) {
+		for metric, groups := range map[string][]string{
+			"attempts": {"", "src_ip", "prefix", "outcome", "from_domain", "final_status"}, "unanswered": {""}, "ner": {"", "node"}, "scr": {"", "dst_ip"}, "srd_ms": {"", "src_ip"}, "mos": {""},
+			"active_calls": {"", "outcome", "src_ip", "transport"}, "registrations": {"", "src_ip", "status"}, "ira": {"", "user_agent"}, "reg_failures": {""}, "rrd_ms_p95": {""},
+		} {
+			for _, group := range groups {
+				for _, step := range steps {
+					r := query.SeriesRequest{Metric: metric, From: l.From.Add(-70500 * time.Millisecond), To: l.To.Add(-400 * time.Millisecond), Step: step, Limit: 2}
+					if group != "" {
+						r.GroupBy = []string{group}
+					}
+					plain := figures(l.series(t, r))
+					r.Filter = "tenant = default"
+					if viewed := figures(l.series(t, r)); plain != viewed {
+						t.Errorf("%s by %q, steps of %s: rows say %s, the view %s", metric, group, step, plain, viewed)
+					}
+					if strings.ContainsAny(plain, "123456789") {
+						seen++
+					}
+				}
+			}
+		}
+	}
+	compare(7*time.Second, time.Minute)
+	// What time alone decides is in no row.
+	for table, unset := range map[string]string{"call_rows": "answer", "registration_rows": "rrd_ms"} {
+		l.exec(t, "INSERT INTO "+table+" SELECT * REPLACE ('in_progress' AS outcome, version + 1 AS version) FROM "+table+" FINAL WHERE isNull("+unset+")")
+	}
+	compare(7 * time.Second)
+	if seen < 30 {
+		t.Errorf("only %d answers have figures", seen)
+	}
+}
+
 // TestMinutesSayTheSame checks counts of messages from the rollup against those of
 // the messages, in windows that begin and end anywhere.
 func TestMinutesSayTheSame(t *testing.T) {
 	l := open(t, failures, twoLegs)
 	for _, metric := range []string{"messages", "errors"} {
-		for _, group := range []string{"", "tenant", "node", "method", "cseq_method", "status", "class"} {
-			r := query.SeriesRequest{Metric: metric, From: l.From.Add(-time.Minute - 7*time.Second), To: l.To.Add(3 * time.Minute), Step: time.Minute}
-			if group != "" {
-				r.GroupBy = []string{group}
-			}
-			rolled := figures(l.series(t, r))
-			r.Filter = "time > 1970-01-02" // the rollup knows no filter
-			if direct := figures(l.series(t, r)); rolled != direct || !strings.ContainsAny(direct, "123456789") {
-				t.Errorf("%s by %q: the rollup says %s, messages %s", metric, group, rolled, direct)
+		for _, groups := range [][]string{nil, {"tenant"}, {"node"}, {"method"}, {"cseq_method"}, {"status"}, {"class"}, {"method", "class"}, {"node", "cseq_method", "status"}} {
+			for _, limit := range []int{1, 3, 0} {
+				for _, step := range []time.Duration{time.Minute, time.Hour} {
+					r := query.SeriesRequest{Metric: metric, From: l.From.Add(-time.Minute - 7*time.Second), To: l.To.Add(3 * time.Minute), Step: step, GroupBy: groups, Limit: limit}
+					rolled := l.series(t, r)
+					r.Filter = "time > 1970-01-02" // the rollup knows no filter
+					direct := l.series(t, r)
+					if got, want := figures(rolled), figures(direct); got != want || rolled.Truncated != direct.Truncated || !strings.ContainsAny(want, "123456789") {
+						t.Errorf("%s by %q, limit %d, steps of %s: the rollup says %s, messages %s", metric, groups, limit, step, got, want)
+					}
+				}
 			}
 		}
 	}

@@ -13,12 +13,12 @@ import (
 // before, less those ended before.
 func (q *kpiQuery) runActive(ctx context.Context, s *Store) error {
 	began := window{q.window.from.Add(-startMargin), q.window.to}
-	x := split{index: "toInt64(1)"}
+	x, tops := everything, []top(nil)
 	if len(q.dims) == 0 {
 		q.addSeries(nil)
 	} else {
-		tops, err := q.tops(ctx, s, began, "answered")
-		if err != nil || len(tops) == 0 {
+		var err error
+		if tops, err = q.tops(ctx, s, began, "answered"); err != nil || len(tops) == 0 {
 			return err
 		}
 		x = q.splitBy(tops)
@@ -27,10 +27,15 @@ func (q *kpiQuery) runActive(ctx context.Context, s *Store) error {
 		return err
 	}
 	if len(q.dims) > 0 {
-		// Values without a call that was answered have calls all the same.
-		q.result.Series = slices.DeleteFunc(q.result.Series, func(series Series) bool {
-			return !slices.ContainsFunc(series.Values, func(v *float64) bool { return v != q.metric.empty })
-		})
+		// Values without a call that was answered have calls all the same. The others
+		// follow the largest of them.
+		kept := q.result.Series[:0]
+		for i, series := range q.result.Series {
+			if tops[i].weight > 0 || slices.ContainsFunc(series.Values, func(v *float64) bool { return v != q.metric.empty }) {
+				kept = append(kept, series)
+			}
+		}
+		q.result.Series = kept
 	}
 	for i := range q.result.Series {
 		up := 0.0
@@ -64,16 +69,22 @@ func (q *kpiQuery) activeSQL(s *Store, began window, x split) string {
 	answer, end := "toUnixTimestamp64Micro(assumeNotNull(answer))", "toUnixTimestamp64Micro(ifNull(end, last_seen))"
 	bucket := func(micros string) string { return "greatest(intDiv(" + micros + ", " + width + "), " + first + ")" }
 	calls, up, when := s.table("calls"), "outcome = 'in_progress'", began.starts(&q.params)
-	if q.filter == "1" && !slices.ContainsFunc(q.dims, func(d schema.Dimension) bool { return d.Name == "outcome" }) {
-		// What the view computes of its rows is not needed. The index does not see
-		// through it.
+	if q.plain() {
+		// The index does not see through the view.
 		calls, up = s.callRows(), schema.CallUpSQL()
 		when = "indexHint(toStartOfHour(start) >= " + hour(began.from.Add(-time.Hour), &q.params) + " AND toStartOfHour(start) <= " + hour(began.to, &q.params) + ")"
 	}
-	pairs := "SELECT " + x.of(q.keyOfRow()) + " AS series, toUInt32(" + bucket(answer) + ") AS a," +
-		" toUInt32(if(" + end + " >= " + to + " OR (isNull(end) AND " + up + "), " + behind + ", " + bucket(end) + ")) AS b, toInt64(count()) AS n" +
+	a := "toUInt32(" + bucket(answer) + ")"
+	b := "toUInt32(if(" + end + " >= " + to + " OR (isNull(end) AND " + up + "), " + behind + ", " + bucket(end) + "))"
+	changes := ""
+	if len(q.dims) > 0 {
+		// A call that was answered and ended in one bucket changes nothing: most are
+		// such, and whose they are takes longer to find out than that.
+		changes = " AND a != b"
+	}
+	pairs := "SELECT " + x.of(q.keyOfRow(q.dims)) + " AS series, " + a + " AS a, " + b + " AS b, toInt64(count()) AS n" +
 		" FROM " + calls + " WHERE " + when +
-		" AND isNotNull(answer) AND " + answer + " >= " + q.params.Add("Int64", began.from.UnixMicro()) + " AND " + answer + " < " + to +
+		" AND isNotNull(answer) AND " + answer + " >= " + q.params.Add("Int64", began.from.UnixMicro()) + " AND " + answer + " < " + to + changes +
 		" AND method = 'INVITE' AND " + tenantCondition(q.tenant, &q.params) + " AND " + strings.ReplaceAll(q.filter, "{sip}", s.table("sip")) + " GROUP BY series, a, b"
 	return "SELECT toInt64(change.1) * " + step + " AS bucket, series, CAST(toFloat64(sum(change.2)) AS Nullable(Float64)) FROM (" + pairs + ")" +
 		" ARRAY JOIN [(a, n), (b, -n)] AS change WHERE change.1 < " + behind + " GROUP BY bucket, series"

@@ -6,9 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
-	"github.com/heplake/heplake/query/filter"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -70,158 +67,154 @@ func (q *kpiQuery) used() []schema.Sum {
 // coarsest is the widest step: with it, cover has the coarsest rollups.
 var coarsest = time.Duration(schema.Resolutions[len(schema.Resolutions)-1].Seconds) * time.Second
 
-// segments are the parts of the window that rollups answer for, and the rest, for
-// buckets of that step.
-func (q *kpiQuery) segments(w window, step time.Duration) []segment {
+// reading is a rollup, or nil for the rows themselves, and all the parts of the
+// window that it answers for: a table that is read once is planned once.
+type reading struct {
+	resolution *schema.Resolution
+	windows    windows
+}
+
+// readings are what answers for the window, in buckets of that step.
+func (q *kpiQuery) readings(w window, step time.Duration) []reading {
 	if !q.rolled {
-		return []segment{{w, nil}}
+		return []reading{{windows: windows{w}}}
 	}
-	return cover(w, step, q.now, len(schema.Resolutions)-1)
-}
-
-// oneValue are the dimensions of which each row of a source has one value.
-var oneValue = []string{"src_ip", "dst_ip", "prefix", "final_status", "released_by", "status"}
-
-// split gives rows the numbers of the series that they belong to.
-type split struct {
-	// index is SQL for the number of the series that a key, in its braces, belongs
-	// to; 0 is the others.
-	index string
-	// keys, where it is not empty, is the parameter with the values that have a
-	// series of their own: a rollup's others are everything less these, so that of
-	// thousands of values only those few have to be added up.
-	keys string
-}
-
-func (x split) of(key string) string { return strings.ReplaceAll(x.index, "{key}", key) }
-
-// splitBy splits by the values that weigh most.
-func (q *kpiQuery) splitBy(tops []string) split {
-	values, numbers := make([][]string, len(tops)), []int64{}
-	for i, key := range tops {
-		if values[i] = []string{key}; len(q.dims) > 1 {
-			values[i] = strings.Split(key, separator)
+	var out []reading
+	for _, g := range cover(w, step, q.now, len(schema.Resolutions)-1) {
+		i := slices.IndexFunc(out, func(r reading) bool { return r.resolution == g.resolution })
+		if i < 0 {
+			i, out = len(out), append(out, reading{resolution: g.resolution})
 		}
+		out[i].windows = append(out[i].windows, g.window)
 	}
-	keys := q.nameTops(values)
-	for i := range keys {
-		numbers = append(numbers, int64(i+1))
-	}
-	names := q.params.Add("Array(String)", keys)
-	x := split{index: "transform({key}, " + names + ", " + q.params.Add("Array(Int64)", numbers) + ", toInt64(0))"}
-	states := slices.ContainsFunc(q.used(), func(s schema.Sum) bool { return s.Quantiles })
-	if len(q.dims) == 1 && q.rolled && !states && slices.Contains(oneValue, q.dims[0].Name) {
-		x.keys = names
-	}
-	return x
+	return out
 }
 
 // source is SQL for the sums of the window by bucket and series.
 func (q *kpiQuery) source(s *Store, x split) string {
 	var parts []string
-	for _, g := range q.segments(q.window, q.result.Step) {
-		switch {
-		case g.resolution == nil:
-			parts = append(parts, q.direct(s, g.window, x))
-		case x.keys != "":
-			parts = append(parts, q.few(s, g, x))
-		default:
-			parts = append(parts, q.rolledUp(s, g, x))
+	for _, r := range q.readings(q.window, q.result.Step) {
+		if r.resolution == nil {
+			parts = append(parts, q.direct(s, r.windows, x))
+		} else {
+			parts = append(parts, q.rolledUp(s, r, x))
 		}
 	}
-	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
+	union := "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
+	if x.keys == "" {
+		return union
+	}
+	var added, signed []string
+	for _, sum := range q.used() {
+		name := "`" + sum.Name + "`"
+		added = append(added, "sum("+name+") AS "+name)
+		signed = append(signed, name+" * part.2 AS "+name)
+	}
+	return "(SELECT at, part.1 AS series, " + strings.Join(signed, ", ") + " FROM (SELECT at, series AS own, " + strings.Join(added, ", ") + " FROM " + union + " GROUP BY at, own)" +
+		" ARRAY JOIN " + x.shares("own") + " AS part)"
 }
 
-// key is SQL for what a row of a rollup is told apart by, and the dimension that
-// the row is of.
-func (q *kpiQuery) key() (dim, key string) {
-	if len(q.dims) == 0 {
-		return schema.DimensionAll, "''"
-	}
-	switch dim := q.dims[0].Name; dim {
-	case "tenant":
-		return schema.DimensionAll, "toString(tenant)"
-	case "src_trunk", "dst_trunk":
-		return strings.Replace(dim, "trunk", "ip", 1), schema.TrunkSQL("toIPv6OrDefault(value)", filter.TrunksView)
+// stored is the dimension of the rollup that has what the query is split by.
+func (q *kpiQuery) stored() schema.Dimension {
+	name := schema.DimensionAll
+	switch {
+	case len(q.dims) == 0 || q.dims[0].Name == "tenant":
+	case q.byTrunk():
+		name = strings.Replace(q.dims[0].Name, "trunk", "ip", 1)
 	default:
-		return dim, "value"
+		name = q.dims[0].Name
 	}
+	d, _ := q.kpi.rollup.Dimension(name)
+	return d
 }
 
-// stored is SQL from FROM on for the rows of a rollup's dimension in a segment.
-// What it asks for is of the table's order alone, so that it can be asked before
-// rows of one key are brought down to the newest.
-func (q *kpiQuery) stored(s *Store, g segment, dim string) string {
-	return s.table(q.kpi.rollup.TableName(*g.resolution)) + " FINAL PREWHERE dim = " + schema.Quote(dim) +
-		" AND bucket >= toDateTime(" + q.params.Add("UInt32", uint32(g.from.Unix())) + ", 'UTC') AND bucket < toDateTime(" + q.params.Add("UInt32", uint32(g.to.Unix())) + ", 'UTC')" +
+// byTrunk reports whether rollups answer by trunk, of which they know the addresses.
+func (q *kpiQuery) byTrunk() bool {
+	return q.rolled && len(q.dims) == 1 && strings.HasSuffix(q.dims[0].Name, "_trunk")
+}
+
+// value is SQL for what tells a rollup's rows of one dimension apart.
+func (q *kpiQuery) value() string {
+	if len(q.dims) == 1 && q.dims[0].Name == "tenant" {
+		return "toString(tenant)"
+	}
+	return "value"
+}
+
+// from is SQL from FROM on for the rows of a rollup that meet a condition. What it
+// asks for is of the table's order alone, so that it can be asked before rows of
+// one key are brought down to the newest.
+func (q *kpiQuery) from(s *Store, r reading, condition string) string {
+	stamp := func(t time.Time) string { return "toDateTime(" + q.params.Add("UInt32", uint32(t.Unix())) + ", 'UTC')" }
+	return " FROM " + s.table(q.kpi.rollup.TableName(*r.resolution)) + " FINAL PREWHERE " + condition +
+		" AND " + r.windows.any(func(w window) string { return "bucket >= " + stamp(w.from) + " AND bucket < " + stamp(w.to) }) +
 		" AND " + tenantCondition(q.tenant, &q.params)
 }
 
-const atOfRollup = "toInt64(toUInt32(bucket))"
-
-func (q *kpiQuery) rolledUp(s *Store, g segment, x split) string {
+func (q *kpiQuery) rolledUp(s *Store, r reading, x split) string {
 	var sums []string
 	for _, sum := range q.used() {
 		sums = append(sums, "`"+sum.Name+"`")
 	}
-	dim, key := q.key()
-	return "SELECT " + atOfRollup + " AS at, " + x.of(key) + " AS series, " + strings.Join(sums, ", ") + " FROM " + q.stored(s, g, dim)
+	condition := "dim = " + schema.Quote(q.stored().Name)
+	if x.keys != "" {
+		condition += " AND value IN " + x.keys
+		if x.rest != none {
+			condition = "(" + condition + " OR dim = " + schema.Quote(schema.DimensionAll) + ")"
+		}
+	}
+	return "SELECT toInt64(toUInt32(bucket)) AS at, " + x.stored + " AS series, " + strings.Join(sums, ", ") + q.from(s, r, condition)
 }
 
-// few is rolledUp for a split whose others are everything less those with a series.
-func (q *kpiQuery) few(s *Store, g segment, x split) string {
-	var sums, added, signed []string
+// keyOfRow is SQL for what a row of the rollup's source is told apart by.
+func (q *kpiQuery) keyOfRow(dims []schema.Dimension) string {
+	if len(dims) == 0 {
+		return "''"
+	}
+	keys := make([]string, len(dims))
+	for i, d := range dims {
+		keys[i] = "arrayJoin(if(empty(" + d.Values + "), [''], " + d.Values + "))"
+	}
+	return q.ofRow("concat(" + strings.Join(keys, ", '"+separatorSQL+"', ") + ", '')")
+}
+
+func (q *kpiQuery) direct(s *Store, ws windows, x split) string {
+	var sums []string
 	for _, sum := range q.used() {
-		name := "`" + sum.Name + "`"
-		sums = append(sums, name)
-		added = append(added, "sum(n."+name+") AS "+name)
-		signed = append(signed, name+" * part.2 AS "+name)
+		sums = append(sums, q.ofRow(sum.Gather())+" AS `"+sum.Name+"`")
 	}
-	dim, key := q.key()
-	parts := "[(own, toFloat64(1))]"
-	if q.result.Truncated {
-		parts = "[(own, toFloat64(1)), (toInt64(0), toFloat64(-1))]"
-	}
-	sql := "SELECT at, part.1 AS series, " + strings.Join(signed, ", ") + " FROM (SELECT " + atOfRollup + " AS at, " + x.of(key) + " AS own, " + strings.Join(added, ", ") +
-		" FROM (SELECT bucket, value, " + strings.Join(sums, ", ") + " FROM " + q.stored(s, g, dim) + " AND value IN " + x.keys + ") AS n GROUP BY at, own) ARRAY JOIN " + parts + " AS part"
-	if q.result.Truncated {
-		sql += "\nUNION ALL\nSELECT " + atOfRollup + " AS at, toInt64(0) AS series, " + strings.Join(sums, ", ") + " FROM " + q.stored(s, g, schema.DimensionAll)
+	step := q.params.Add("Int64", int64(q.result.Step/time.Second))
+	at := "toInt64(toUnixTimestamp(start))"
+	return "SELECT " + at + " - " + at + " % " + step + " AS at, " + x.of(q.keyOfRow(q.dims)) + " AS series, " + strings.Join(sums, ", ") + q.rows(s, ws) + " GROUP BY at, series"
+}
+
+// plain reports whether the query asks nothing of the rollup's source but what its
+// rows have: then they are read without the view, whose many columns take longer
+// to plan than the few that are needed take to read.
+func (q *kpiQuery) plain() bool { return q.filter == "1" }
+
+// ofRow is SQL over the columns of the rollup's source as one over what rows reads.
+func (q *kpiQuery) ofRow(sql string) string {
+	if q.plain() {
+		return q.kpi.rollup.OfRow(sql)
 	}
 	return sql
 }
 
-// keyOfRow is SQL for what a row of the rollup's source is told apart by.
-func (q *kpiQuery) keyOfRow() string {
-	if len(q.dims) == 0 {
-		return "''"
+// rows is SQL from FROM on for the rows of the rollup's source that begin in the
+// windows.
+func (q *kpiQuery) rows(s *Store, ws windows) string {
+	source := s.table(q.kpi.rollup.Source)
+	if q.plain() {
+		source = s.table(q.kpi.rollup.Rows) + " AS r FINAL"
 	}
-	keys := make([]string, len(q.dims))
-	for i, d := range q.dims {
-		keys[i] = "arrayJoin(if(empty(" + d.Values + "), [''], " + d.Values + "))"
-	}
-	return "concat(" + strings.Join(keys, ", '"+separatorSQL+"', ") + ", '')"
-}
-
-func (q *kpiQuery) direct(s *Store, w window, x split) string {
-	var sums []string
-	for _, sum := range q.used() {
-		sums = append(sums, sum.Gather()+" AS `"+sum.Name+"`")
-	}
-	step := q.params.Add("Int64", int64(q.result.Step/time.Second))
-	at := "toInt64(toUnixTimestamp(start))"
-	return "SELECT " + at + " - " + at + " % " + step + " AS at, " + x.of(q.keyOfRow()) + " AS series, " + strings.Join(sums, ", ") + q.rows(s, w) + " GROUP BY at, series"
-}
-
-// rows is SQL from FROM on for the rows of the rollup's source that begin in a
-// window.
-func (q *kpiQuery) rows(s *Store, w window) string {
-	return " FROM " + s.table(q.kpi.rollup.Source) + " WHERE " + w.starts(&q.params) + " AND " + tenantCondition(q.tenant, &q.params) +
+	return " FROM " + source + " WHERE " + ws.any(func(w window) string { return w.starts(&q.params) }) + " AND " + tenantCondition(q.tenant, &q.params) +
 		" AND " + strings.ReplaceAll(q.filter, "{sip}", s.table("sip"))
 }
 
 // run answers the request.
 func (q *kpiQuery) run(ctx context.Context, s *Store) error {
-	x := split{index: "toInt64(1)"}
+	x := everything
 	if len(q.dims) == 0 {
 		q.addSeries(nil)
 	} else {
@@ -235,30 +228,4 @@ func (q *kpiQuery) run(ctx context.Context, s *Store) error {
 	value := strings.ReplaceAll(q.kpi.value, "{step}", "toFloat64("+step+")")
 	sql := "SELECT at - at % " + step + " AS bucket, series, CAST(" + value + " AS Nullable(Float64)) FROM " + q.source(s, x) + " GROUP BY bucket, series"
 	return s.query(ctx, nil, sql, q.params.Args(), q.read)
-}
-
-// tops lists the keys that have most of a sum in a window, one more than the limit.
-// They are the same whatever the step: the coarsest rollups say.
-func (q *kpiQuery) tops(ctx context.Context, s *Store, w window, sum string) ([]string, error) {
-	weight, _ := q.kpi.rollup.Sum(sum)
-	var parts []string
-	for _, g := range q.segments(w, coarsest) {
-		if g.resolution == nil {
-			parts = append(parts, "SELECT "+q.keyOfRow()+" AS key, "+weight.Gather()+" AS n"+q.rows(s, g.window)+" GROUP BY key")
-		} else {
-			dim, key := q.key()
-			parts = append(parts, "SELECT "+key+" AS key, `"+weight.Name+"` AS n FROM "+q.stored(s, g, dim))
-		}
-	}
-	sql := "SELECT key FROM (" + strings.Join(parts, "\nUNION ALL\n") + ") GROUP BY key ORDER BY sum(n) DESC, key LIMIT " + q.params.Add("UInt64", uint64(q.limit+1))
-	var out []string
-	err := s.query(ctx, nil, sql, q.params.Args(), func(rows driver.Rows) error {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return err
-		}
-		out = append(out, key)
-		return nil
-	})
-	return out, err
 }

@@ -272,35 +272,6 @@ func newSeriesQuery(r SeriesRequest, m metric) (*seriesQuery, error) {
 	return q, nil
 }
 
-// minuteGroups are what messages_1m can be split by.
-var minuteGroups = []string{"tenant", "node", "method", "cseq_method", "status", "class"}
-
-// source is what the figure is computed of, as SQL behind FROM: each row stands for
-// n messages. Whole minutes are counted already.
-func (q *seriesQuery) source(s *Store) string {
-	table := s.table(q.metric.table)
-	from, to := time.Unix(floor(q.window.from.Add(time.Minute-1).Unix(), 60), 0).UTC(), time.Unix(floor(q.window.to.Unix(), 60), 0).UTC()
-	if !q.rolled || !from.Before(to) {
-		star := "*"
-		if q.metric.table == schema.SIP.Name {
-			star = schema.SIP.Star() // a filter or a group may be of a computed column
-		}
-		return "(SELECT " + star + ", 1 AS n" + q.metric.more + " FROM " + table + " WHERE " + q.window.condition(&q.params) + " AND " + q.conditions + ")"
-	}
-	const columns = "toString(tenant) AS tenant, toString(node) AS node, toString(cseq_method) AS cseq_method, status, "
-	stamp := func(t time.Time) string {
-		return "toDateTime(" + q.params.Add("UInt32", uint32(max(0, t.Unix()))) + ", 'UTC')"
-	}
-	parts := []string{"SELECT toDateTime64(bucket, 6, 'UTC') AS time, if(status = 0, toString(cseq_method), '') AS method, " + columns + "toUInt64(messages) AS n FROM " + s.table("messages_1m") +
-		" WHERE bucket >= " + stamp(from) + " AND bucket < " + stamp(to) + " AND " + q.conditions}
-	for _, edge := range []window{{q.window.from, from}, {to, q.window.to}} {
-		if edge.from.Before(edge.to) {
-			parts = append(parts, "SELECT time, toString(method) AS method, "+columns+"toUInt64(1) AS n FROM "+table+" WHERE "+edge.condition(&q.params)+" AND "+q.conditions)
-		}
-	}
-	return "(" + strings.Join(parts, " UNION ALL ") + ")"
-}
-
 // steps are the widths of buckets that are chosen from, in seconds.
 var steps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400}
 
@@ -349,6 +320,9 @@ func floor(t, step int64) int64 {
 }
 
 func (q *seriesQuery) run(ctx context.Context, s *Store) error {
+	if q.rolled && len(q.groups) > 0 {
+		return q.runRanked(ctx, s)
+	}
 	index := "1"
 	if len(q.groups) == 0 {
 		q.addSeries(nil)

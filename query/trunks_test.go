@@ -50,6 +50,7 @@ func TestTrunks(t *testing.T) {
 	from, to := start.Truncate(24*time.Hour), start.Truncate(24*time.Hour).Add(24*time.Hour)
 	for _, names := range []map[string][]string{
 		{"edges": {"10.1.0.0/24"}, "edge one": {"10.1.0.1"}, "users": {"172.16.0.0/12"}, "gateways": {"192.0.2.0/24"}},
+		{"edge one": {"10.1.0.1"}, "edge two": {"10.1.0.2"}, "gateways": {"192.0.2.0/28"}},
 		{"everything": {"::/0"}, "edges anew": {"::ffff:10.1.0.0/120"}},
 		{},
 	} {
@@ -87,6 +88,11 @@ func TestTrunks(t *testing.T) {
 				}
 			}
 		}
+		for _, most := range []int{1000, 1} {
+			undo := query.SetMaxAddresses(most)
+			l.compareTrunks(t, from.Add(7*time.Second), to)
+			undo()
+		}
 		for name := range names {
 			found, err := l.Calls(t.Context(), query.CallsRequest{From: from, To: to, Limit: 500, Filter: `method = INVITE and src_trunk = "` + name + `"`})
 			if err != nil {
@@ -112,5 +118,25 @@ func TestTrunks(t *testing.T) {
 	messages := l.series(t, query.SeriesRequest{Metric: "messages", From: from, To: to, Step: 24 * time.Hour, GroupBy: []string{"src_trunk"}})
 	if len(messages.Series) != 1 || messages.Series[0].Labels[0].Value != "" {
 		t.Errorf("messages of no trunk: %v", figures(messages))
+	}
+}
+
+// compareTrunks checks figures by trunk, and those of the others, from rollups
+// against those of the calls themselves.
+func (l *lake) compareTrunks(t *testing.T, from, to time.Time) {
+	t.Helper()
+	for metric, groups := range map[string][]string{
+		"asr": {"src_trunk", "dst_trunk"}, "acd_s": {"src_trunk"}, "pdd_ms": {"src_trunk", "dst_trunk"}, "active_calls": {"src_trunk", "dst_trunk", "trunk"}, "registrations": {"src_trunk"},
+	} {
+		for _, group := range groups {
+			for _, limit := range []int{1, 2, 20} {
+				r := query.SeriesRequest{Metric: metric, From: from, To: to, Step: time.Hour, GroupBy: []string{group}, Limit: limit}
+				rolled := figures(l.series(t, r))
+				r.Filter = "tenant = default" // rollups know no filter
+				if direct := figures(l.series(t, r)); rolled != direct {
+					t.Errorf("%s by %s, limit %d: rollups say %s, calls %s", metric, group, limit, rolled, direct)
+				}
+			}
+		}
 	}
 }

@@ -180,18 +180,24 @@ func CallUpSQL() string {
 	return "r.outcome = 'in_progress' AND r.last_seen >= now64(6) - toIntervalHour(" + upLimit + ")"
 }
 
+// What the views compute of rows r of their tables, by column.
+var (
+	callComputed         = map[string]string{"outcome": callOutcome}
+	registrationComputed = func() map[string]string {
+		const given = "r.outcome = 'in_progress' AND r.last_seen < now64(6) - toIntervalSecond(32)"
+		return map[string]string{"outcome": "if(" + given + ", 'unanswered', r.outcome)", "ineffective": "toUInt8(if(" + given + ", 1, r.ineffective))"}
+	}()
+)
+
 // callsView reads call_rows. That rows of one key are always in one partition
 // makes the partitions' FINALs independent.
 func callsView(o Options) string {
-	return "SELECT\n    " + strings.Join(viewed(callColumns(), map[string]string{"outcome": callOutcome}), ",\n    ") +
+	return "SELECT\n    " + strings.Join(viewed(callColumns(), callComputed), ",\n    ") +
 		"\nFROM " + o.table(CallRows.Name) + " AS r FINAL"
 }
 
 func registrationsView(o Options) string {
-	const given = "r.outcome = 'in_progress' AND r.last_seen < now64(6) - toIntervalSecond(32)"
-	outcome := "if(" + given + ", 'unanswered', r.outcome)"
-	ineffective := "toUInt8(if(" + given + ", 1, r.ineffective))"
-	return "SELECT\n    " + strings.Join(viewed(registrationColumns(), map[string]string{"outcome": outcome, "ineffective": ineffective}), ",\n    ") +
+	return "SELECT\n    " + strings.Join(viewed(registrationColumns(), registrationComputed), ",\n    ") +
 		"\nFROM " + o.table(RegistrationRows.Name) + " AS r FINAL"
 }
 

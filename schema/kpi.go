@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -46,11 +47,15 @@ func (s Sum) Merge() string {
 // time. A bucket is always computed whole, of the rows that there are: late
 // messages, repetitions and the order of things cannot skew it.
 type Rollup struct {
-	// Name is the tables' prefix, Source the view that is summed up.
-	Name, Source string
-	Sums         []Sum
+	// Name is the tables' prefix, Source the view that is summed up, Rows the table
+	// that it reads.
+	Name, Source, Rows string
+	Sums               []Sum
 	// Dimensions are, by name, the SQL of a row's values: an array.
 	Dimensions []Dimension
+
+	// computed is what the source computes of rows r of the table.
+	computed map[string]string
 }
 
 // Dimension is what sums are split by.
@@ -96,7 +101,7 @@ func figureIf(condition, value string) string {
 
 // CallRollup sums up calls.
 var CallRollup = Rollup{
-	Name: "kpi", Source: "calls",
+	Name: "kpi", Source: "calls", Rows: "call_rows", computed: callComputed,
 	Sums: []Sum{
 		{Name: "attempts", Doc: "INVITE calls whose opening was seen.", SQL: attempted("1")},
 		{Name: "pending", Doc: "Of these, without an outcome yet.", SQL: attempted("outcome = 'in_progress' AND NOT (" + isAnswered + ")")},
@@ -143,7 +148,7 @@ const wasRegistered = "outcome IN ('registered', 'deregistered')"
 
 // RegistrationRollup sums up registrations.
 var RegistrationRollup = Rollup{
-	Name: "registrations", Source: "registrations",
+	Name: "registrations", Source: "registrations", Rows: "registration_rows", computed: registrationComputed,
 	Sums: []Sum{
 		{Name: "attempts", Doc: "Attempts to register.", SQL: "1"},
 		{Name: "pending", Doc: "Of these, without an outcome yet.", SQL: "outcome = 'in_progress'"},
@@ -227,6 +232,19 @@ func (r *Rollup) Dimension(name string) (Dimension, bool) {
 	}
 	return Dimension{}, false
 }
+
+// OfRow is the SQL of a sum, or of the values of a dimension, over the columns of the
+// source as one over rows r of the table Rows.
+func (r *Rollup) OfRow(sql string) string {
+	return identifiers.ReplaceAllStringFunc(sql, func(name string) string {
+		if computed, ok := r.computed[name]; ok {
+			return "(" + computed + ")"
+		}
+		return name
+	})
+}
+
+var identifiers = regexp.MustCompile(`\b[a-z_0-9]+\b`)
 
 // Sum returns the named sum.
 func (r *Rollup) Sum(name string) (Sum, bool) {

@@ -52,6 +52,12 @@ var questions = []question{
 	{"series attempts by final_status", "/api/v1/series", map[string]string{"metric": "attempts", "group_by": "final_status"}, everything},
 	{"series active_calls", "/api/v1/series", map[string]string{"metric": "active_calls"}, everything},
 	{"series asr by src_ip", "/api/v1/series", map[string]string{"metric": "asr", "group_by": "src_ip"}, everything},
+	{"series asr by prefix", "/api/v1/series", map[string]string{"metric": "asr", "group_by": "prefix"}, everything},
+	{"series asr by src_trunk", "/api/v1/series", map[string]string{"metric": "asr", "group_by": "src_trunk"}, everything},
+	{"series asr by user_agent", "/api/v1/series", map[string]string{"metric": "asr", "group_by": "user_agent"}, everything},
+	{"series pdd_ms by src_ip", "/api/v1/series", map[string]string{"metric": "pdd_ms", "group_by": "src_ip"}, everything},
+	{"series pdd_ms by src_trunk", "/api/v1/series", map[string]string{"metric": "pdd_ms", "group_by": "src_trunk"}, everything},
+	{"series active_calls by src_ip", "/api/v1/series", map[string]string{"metric": "active_calls", "group_by": "src_ip"}, everything},
 }
 
 // subjects are what the questions are about: the same for the same data.

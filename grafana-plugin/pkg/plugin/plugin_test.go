@@ -31,6 +31,11 @@ func TestStep(t *testing.T) {
 		{time.Second, 24 * time.Hour, 43200, 10 * time.Second}, // an alert rule over a day
 		{time.Second, time.Hour, 100, time.Minute},
 		{0, 30 * 24 * time.Hour, 1000, time.Hour},
+		{20 * time.Minute, 30 * 24 * time.Hour, 1850, time.Hour}, // a panel over the whole width
+		{30 * time.Minute, 30 * 24 * time.Hour, 1450, time.Hour},
+		{15 * time.Minute, 8 * 24 * time.Hour, 1850, 15 * time.Minute},
+		{20 * time.Minute, 7 * 24 * time.Hour, 600, 20 * time.Minute},
+		{2 * time.Hour, 90 * 24 * time.Hour, 1850, 2 * time.Hour},
 		{0, 3650 * 24 * time.Hour, 100, 37 * 24 * time.Hour},
 		{20 * 24 * time.Hour, 365 * 24 * time.Hour, 1000, 20 * 24 * time.Hour},
 		{0, -time.Hour, 100, time.Second}, // a window the wrong way round is for package query to refuse

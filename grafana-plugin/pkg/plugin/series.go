@@ -75,6 +75,14 @@ func timeSeries(name string, labels data.Labels, times []time.Time, values []*fl
 // steps are the widths of buckets that people can read an axis by, in seconds.
 var steps = []int64{1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800}
 
+// Over more than manyDays, steps of more than finest are whole hours: what happened
+// is added up by the hour already, and a wide panel over a month, which would have
+// steps of 20 or 30 minutes, is spared the sums of each minute.
+const (
+	manyDays = 7 * 24 * time.Hour
+	finest   = 15 * time.Minute
+)
+
 // step is the width of a bucket: what Grafana suggests, in whole seconds, and
 // wide enough that the window holds no more points than asked for, nor more
 // than package query gives.
@@ -84,6 +92,9 @@ func step(suggested, window time.Duration, maxPoints int64) time.Duration {
 		maxPoints = room
 	}
 	want := max(suggested, window/time.Duration(maxPoints), time.Second)
+	if window > manyDays && want > finest {
+		want = max(want, time.Hour)
+	}
 	seconds := int64((want + time.Second - 1) / time.Second)
 	for _, s := range steps {
 		if s >= seconds {
