@@ -131,6 +131,35 @@ func TestActiveCalls(t *testing.T) {
 	}
 }
 
+// TestActiveCallsNow checks that a call of which no end was seen is up to this day,
+// unless nothing was heard of it for a day.
+func TestActiveCallsNow(t *testing.T) {
+	l := open(t)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	for id, ago := range map[string]struct{ answer, last time.Duration }{
+		"up": {30 * time.Minute, 29 * time.Minute}, "up for long": {22 * time.Hour, 20 * time.Hour}, "lost": {26 * time.Hour, 25 * time.Hour},
+	} {
+		answer, last := now.Add(-ago.answer), now.Add(-ago.last)
+		if err := l.db.Exec(t.Context(), "INSERT INTO call_rows (tenant, correlation_id, call_ids, method, start, answer, last_seen, duration_s, outcome, final_status, opened, src_ip, version)"+
+			" SELECT 'default', {id:String}, [{id:String}], 'INVITE', a, a, fromUnixTimestamp64Micro({last:Int64}), {seconds:Float64}, 'in_progress', 200, 1, toIPv6('::ffff:10.0.0.1'), 1 FROM (SELECT fromUnixTimestamp64Micro({answer:Int64}) AS a)",
+			clickhouse.Named("id", id), clickhouse.Named("answer", answer.UnixMicro()), clickhouse.Named("last", last.UnixMicro()), clickhouse.Named("seconds", last.Sub(answer).Seconds())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, filter := range []string{"", "tenant = default"} {
+		for _, c := range []struct {
+			ago  time.Duration
+			want string
+		}{{26*time.Hour + time.Minute, "0.00"}, {25*time.Hour + 30*time.Minute, "1.00"}, {24 * time.Hour, "0.00"}, {time.Hour, "1.00"}, {20 * time.Minute, "2.00"}, {time.Minute, "2.00"}} {
+			to := now.Add(-c.ago)
+			got := l.series(t, query.SeriesRequest{Metric: "active_calls", From: to.Add(-time.Second), To: to, Step: time.Minute, Filter: filter})
+			if v := *got.Series[0].Values[len(got.Times)-1]; fmt.Sprintf("%.2f", v) != c.want {
+				t.Errorf("%s ago, filter %q: %v calls are up, want %s", c.ago, filter, v, c.want)
+			}
+		}
+	}
+}
+
 // TestOthersSayTheSame checks the series of the others, which rollups have as what
 // is left of everything, against that of the calls themselves.
 func TestOthersSayTheSame(t *testing.T) {

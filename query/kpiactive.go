@@ -59,6 +59,9 @@ func (q *kpiQuery) runActive(ctx context.Context, s *Store) error {
 // Where there is no filter, the window is asked of the index alone, an hour wider,
 // so that no row's start is read: what the index lets through began in that hour at
 // the earliest, with each version that there is, or was answered before the window.
+//
+// Each column takes its time to read: an answered call, and no other row, has a
+// duration, which says when it ended, or was last heard of while it is up.
 func (q *kpiQuery) activeSQL(s *Store, began window, x split) string {
 	seconds := int64(q.result.Step / time.Second)
 	step, width := q.params.Add("Int64", seconds), q.params.Add("Int64", seconds*1_000_000)
@@ -66,16 +69,17 @@ func (q *kpiQuery) activeSQL(s *Store, began window, x split) string {
 	first := q.params.Add("Int64", q.result.Times[0].Unix()/seconds)
 	behind := q.params.Add("Int64", q.result.Times[len(q.result.Times)-1].Unix()/seconds+1)
 	to := q.params.Add("Int64", began.to.UnixMicro())
-	answer, end := "toUnixTimestamp64Micro(assumeNotNull(answer))", "toUnixTimestamp64Micro(ifNull(end, last_seen))"
+	answer := "toUnixTimestamp64Micro(assumeNotNull(answer))"
+	end := "(" + answer + " + toInt64(round(assumeNotNull(duration_s) * 1000000)))"
 	bucket := func(micros string) string { return "greatest(intDiv(" + micros + ", " + width + "), " + first + ")" }
 	calls, up, when := s.table("calls"), "outcome = 'in_progress'", began.starts(&q.params)
 	if q.plain() {
 		// The index does not see through the view.
-		calls, up = s.callRows(), schema.CallUpSQL()
+		calls, up = s.callRows(), schema.CallUpSQL("fromUnixTimestamp64Micro"+end)
 		when = "indexHint(toStartOfHour(start) >= " + hour(began.from.Add(-time.Hour), &q.params) + " AND toStartOfHour(start) <= " + hour(began.to, &q.params) + ")"
 	}
 	a := "toUInt32(" + bucket(answer) + ")"
-	b := "toUInt32(if(" + end + " >= " + to + " OR (isNull(end) AND " + up + "), " + behind + ", " + bucket(end) + "))"
+	b := "toUInt32(if(" + end + " >= " + to + " OR (" + up + "), " + behind + ", " + bucket(end) + "))"
 	changes := ""
 	if len(q.dims) > 0 {
 		// A call that was answered and ended in one bucket changes nothing: most are
@@ -84,8 +88,8 @@ func (q *kpiQuery) activeSQL(s *Store, began window, x split) string {
 	}
 	pairs := "SELECT " + x.of(q.keyOfRow(q.dims)) + " AS series, " + a + " AS a, " + b + " AS b, toInt64(count()) AS n" +
 		" FROM " + calls + " WHERE " + when +
-		" AND isNotNull(answer) AND " + answer + " >= " + q.params.Add("Int64", began.from.UnixMicro()) + " AND " + answer + " < " + to + changes +
-		" AND method = 'INVITE' AND " + tenantCondition(q.tenant, &q.params) + " AND " + strings.ReplaceAll(q.filter, "{sip}", s.table("sip")) + " GROUP BY series, a, b"
+		" AND isNotNull(duration_s) AND " + answer + " >= " + q.params.Add("Int64", began.from.UnixMicro()) + " AND " + answer + " < " + to + changes +
+		" AND " + tenantCondition(q.tenant, &q.params) + " AND " + strings.ReplaceAll(q.filter, "{sip}", s.table("sip")) + " GROUP BY series, a, b"
 	return "SELECT toInt64(change.1) * " + step + " AS bucket, series, CAST(toFloat64(sum(change.2)) AS Nullable(Float64)) FROM (" + pairs + ")" +
 		" ARRAY JOIN [(a, n), (b, -n)] AS change WHERE change.1 < " + behind + " GROUP BY bucket, series"
 }

@@ -174,10 +174,10 @@ const callOutcome = `multiIf(
 // from call_rows spares ClickHouse the planning of all the others.
 func CallOutcomeSQL() string { return callOutcome }
 
-// CallUpSQL is the condition that a row r of call_rows, of a call that was answered,
-// has the outcome in_progress by CallOutcomeSQL.
-func CallUpSQL() string {
-	return "r.outcome = 'in_progress' AND r.last_seen >= now64(6) - toIntervalHour(" + upLimit + ")"
+// CallUpSQL is the condition that a row r of call_rows, of a call that was answered
+// and last heard of at that time, has the outcome in_progress by CallOutcomeSQL.
+func CallUpSQL(lastSeen string) string {
+	return "r.outcome = 'in_progress' AND " + lastSeen + " >= now64(6) - toIntervalHour(" + upLimit + ")"
 }
 
 // What the views compute of rows r of their tables, by column.

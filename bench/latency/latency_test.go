@@ -36,6 +36,7 @@ func TestCopiesAreTraffic(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+	t.Setenv("HEPLAKE_TRUNKS", Trunks)
 	const messages = 60_000
 	dir := t.TempDir()
 	s := serve(t, binary, dir)
@@ -80,13 +81,16 @@ func TestCopiesAreTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Answers) != 5 || r.Messages < messages || r.Calls == 0 {
+	if len(r.Answers) != 8 || r.Messages < messages || r.Calls == 0 {
 		t.Errorf("result %+v", r)
 	}
 	for _, a := range r.Answers {
 		if a.P50Ms <= 0 || a.CPUMs <= 0 || a.Queries < 1 || !strings.Contains(r.Table(), "| "+a.Name+" |") {
 			t.Errorf("answer %+v", a)
 		}
+	}
+	if named, err := s.Query(t.Context(), "SELECT uniqExact(trunk) FROM heplake.trunk_daily WHERE direction = 'in'"); err != nil || named < "2" {
+		t.Errorf("%q trunks have calls, %v", named, err)
 	}
 	s.Stop()
 

@@ -60,6 +60,10 @@ var questions = []question{
 	{"series active_calls by src_ip", "/api/v1/series", map[string]string{"metric": "active_calls", "group_by": "src_ip"}, everything},
 }
 
+// Trunks are the setting of a server that Measure asks: some callers of those made
+// up have names, by address and by network, and all they call.
+const Trunks = "one=10.16.0.0,two=10.16.0.1,three=10.16.0.2,four=10.16.0.3,five=10.16.0.4,site=10.16.1.0/26,gateways=100.64.0.0/31"
+
 // subjects are what the questions are about: the same for the same data.
 type subjects struct {
 	calls, users []string

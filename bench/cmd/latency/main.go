@@ -43,6 +43,9 @@ func run(ctx context.Context) error {
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		return err
 	}
+	if err := os.Setenv("HEPLAKE_TRUNKS", latency.Trunks); err != nil {
+		return err
+	}
 	s, err := load.Serve(ctx, *binary, *data)
 	if err != nil {
 		return err
