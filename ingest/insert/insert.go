@@ -54,6 +54,9 @@ func (i *Inserter) Insert(ctx context.Context, b batch.Sealed) error {
 		"min_insert_block_size_rows":  0,
 		"min_insert_block_size_bytes": 0,
 		"wait_end_of_query":           1,
+		// The first merge, which each part meets soon, makes the indexes: made at once
+		// they would be made twice. Until then a part is read without.
+		"materialize_skip_indexes_on_insert": 0,
 		// Views group their rows themselves; doing so again costs a third more.
 		"optimize_on_insert": 0,
 		// Where the tables are spread over a cluster, the confirmation is that of all
