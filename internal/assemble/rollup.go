@@ -17,7 +17,8 @@ import (
 
 // When buckets are computed again: after a change, but not more often than this,
 // by resolution; and once more when time alone has decided what was undecided.
-var refillEvery = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute}
+// Series read the newest of them from the calls' rows.
+var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute}
 
 // refillShare bounds the time that filling takes where buckets are large: one is not
 // filled again before this many times as long as that took last time, and
@@ -143,6 +144,12 @@ func (r *rollup) due(place int, everything bool) []int64 {
 	var out []int64
 	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))
 	for at, b := range r.buckets[place] {
+		if place > 0 && !b.changed {
+			if time.Since(b.done) >= every {
+				delete(r.buckets[place], at) // until then done says that it is not its time yet
+			}
+			continue
+		}
 		if everything && b.changed || b.changed && time.Since(b.done) >= every || !b.changed && time.Since(b.changedAt) >= settleAfter {
 			out = append(out, at)
 		}
@@ -156,9 +163,9 @@ func (r *rollup) due(place int, everything bool) []int64 {
 func (r *rollup) filled(place int, list []int64) {
 	for _, at := range list {
 		b := r.buckets[place][at]
-		settled := time.Since(b.changedAt) >= settleAfter || place > 0
+		settled := time.Since(b.changedAt) >= settleAfter
 		b.changed, b.done = false, time.Now()
-		if settled {
+		if settled && place == 0 {
 			delete(r.buckets[place], at)
 		}
 		if place+1 < len(schema.Resolutions) {
