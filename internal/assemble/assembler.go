@@ -400,8 +400,15 @@ func (a *Assembler) due(now time.Time, everything bool) []*entry {
 		}
 		out = append(out, e)
 	}
+	// Of many, some are no longer in memory: those that are stored side by side are
+	// read together.
+	flood := len(out) > floodLegs
 	slices.SortFunc(out, func(x, y *entry) int {
-		return cmp.Or(cmp.Compare(y.last, x.last), cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.callID, y.callID))
+		byName := cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.callID, y.callID))
+		if flood {
+			return byName
+		}
+		return cmp.Or(cmp.Compare(y.last, x.last), byName)
 	})
 	return out
 }
