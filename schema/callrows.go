@@ -106,7 +106,9 @@ var CallRows = Table{
 	TTLFrom:     "start",
 	TTLDays:     90,
 	TTLLike:     "sip",
-	Granularity: 1024,
+	// The calls of a search lie in a granule each, and a chart reads columns of all.
+	Granularity: 512,
+	Gather:      true,
 }
 
 // registrationColumns are the columns of registrations.
@@ -152,6 +154,7 @@ var RegistrationRows = Table{
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 1024,
+	Gather:      true,
 }
 
 // patienceSQL is how long after its last message a call without a final response

@@ -142,11 +142,23 @@ var recompressSettings = []Setting{
 	{"merge_with_recompression_ttl_timeout", "3600"},
 }
 
+// gatherSeconds is long enough for a partition that is written to to be left alone.
+const gatherSeconds = "600"
+
+// gatherSettings are those of a table with Gather.
+var gatherSettings = []Setting{
+	{"min_age_to_force_merge_seconds", gatherSeconds},
+	{"min_age_to_force_merge_on_partition_only", "1"},
+}
+
 // Settings are the table's MergeTree settings, in order.
 func (t *Table) Settings() []Setting {
 	settings := slices.Clone(tableSettings)
 	if t.Granularity > 0 {
 		settings[0].Value = strconv.Itoa(t.Granularity)
+	}
+	if t.Gather {
+		settings = append(settings, gatherSettings...)
 	}
 	if t.Recompress.Codec != "" {
 		settings = append(settings, recompressSettings...)

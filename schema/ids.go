@@ -32,6 +32,7 @@ var IDs = Table{
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 512,
+	Gather:      true, // an id is looked up in each part
 }
 
 // idsSQL gives the ids of messages: what ingest writes as they arrive, but for the

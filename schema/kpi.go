@@ -207,6 +207,7 @@ func (r *Rollup) Tables() []*Table {
 			Engine:      "ReplacingMergeTree(version)",
 			PartitionBy: partition,
 			OrderBy:     "(dim, tenant, bucket, value)",
+			Gather:      true,
 			TTLFrom:     "bucket",
 			TTLDays:     res.days,
 			ShardBy:     "cityHash64(dim, tenant, value)",
