@@ -195,7 +195,7 @@ func (s *Store) readRows(ctx context.Context, c *cost, legs []string, tenants ma
 	group, ctx := errgroup.WithContext(ctx)
 	var fresh map[node]bool
 	group.Go(func() (err error) {
-		fresh, err = s.fresh(ctx, c, legs, "")
+		fresh, err = s.freshOf(ctx, c, legs)
 		return err
 	})
 	var out []callRow

@@ -143,7 +143,7 @@ const (
 	sliceGrowth = 8
 	// firstIndexed and indexedGrowth are the same for what bloom filters lead to:
 	// there the number of queries is what costs.
-	firstIndexed  = time.Hour
+	firstIndexed  = 24 * time.Hour
 	indexedGrowth = 24
 	// minCandidates and maxCandidates are how many calls are computed at a time,
 	// maxExamined how many in all.

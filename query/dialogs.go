@@ -58,7 +58,6 @@ func scanDialogMessage(rows driver.Rows) (dialogMessage, error) {
 // methods, without reports. rest are the others.
 func (s *Store) dialogs(ctx context.Context, c *cost, components []*component) (calls []Call, rest []*component, err error) {
 	single := map[node]*component{}
-	var p, q filter.Params
 	var ids []string
 	var messages, reports []window
 	tenants := map[string]bool{}
@@ -75,31 +74,13 @@ func (s *Store) dialogs(ctx context.Context, c *cost, components []*component) (
 	if len(single) == 0 {
 		return nil, components, nil
 	}
-	byLeg, reported := map[node][]dialogMessage{}, map[node]bool{}
-	group, inner := errgroup.WithContext(s.light(ctx))
-	group.Go(func() error {
-		sql := "SELECT " + dialogColumns + " FROM " + s.table("sip") + " WHERE " + merge(messages).condition(&p) +
-			" AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND correlation_id IN " + p.Add("Array(String)", ids)
-		return s.query(inner, c, sql, p.Args(), func(rows driver.Rows) error {
-			m, err := scanDialogMessage(rows)
-			if err == nil && single[m.node] != nil {
-				byLeg[m.node] = append(byLeg[m.node], m)
-			}
-			return err
-		})
+	byLeg, reported, err := s.dialogMessages(ctx, c, tenants, func(p *filter.Params) string {
+		return merge(messages).condition(p) + " AND correlation_id IN " + p.Add("Array(String)", ids)
+	}, func(p *filter.Params) string {
+		list := p.Add("Array(String)", ids)
+		return merge(reports).condition(p) + " AND (correlation_id IN " + list + " OR call_id IN " + list + ")"
 	})
-	group.Go(func() error {
-		list := q.Add("Array(String)", ids)
-		sql := "SELECT DISTINCT tenant, if(call_id != '', call_id, correlation_id) FROM " + s.table("media") + " WHERE " + merge(reports).condition(&q) +
-			" AND tenant IN " + q.Add("Array(String)", setOf(tenants)) + " AND (correlation_id IN " + list + " OR call_id IN " + list + ")"
-		return s.query(inner, c, sql, q.Args(), func(rows driver.Rows) error {
-			var n node
-			err := rows.Scan(&n.tenant, &n.id)
-			reported[n] = true
-			return err
-		})
-	})
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, component := range components {
@@ -108,13 +89,135 @@ func (s *Store) dialogs(ctx context.Context, c *cost, components []*component) (
 			n = node{component.tenant, legs[0]}
 		}
 		all := byLeg[n]
-		if single[n] != component || reported[n] || len(all) == 0 || slices.ContainsFunc(all, func(m dialogMessage) bool { return !m.other }) {
+		if single[n] != component || reported[n] || !areOther(all) {
 			rest = append(rest, component)
 			continue
 		}
 		calls = append(calls, dialogOf(component.key(), all))
 	}
 	return calls, rest, nil
+}
+
+// areOther reports whether these are messages of methods that make no calls.
+func areOther(all []dialogMessage) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(m dialogMessage) bool { return !m.other })
+}
+
+// dialogMessages reads the messages that meet a condition, by leg, and which legs
+// there are reports of that meet the other.
+func (s *Store) dialogMessages(ctx context.Context, c *cost, tenants map[string]bool, messages, reports func(*filter.Params) string) (byLeg map[node][]dialogMessage, reported map[node]bool, err error) {
+	byLeg, reported = map[node][]dialogMessage{}, map[node]bool{}
+	group, ctx := errgroup.WithContext(ctx)
+	read := func(columns, table string, condition func(*filter.Params) string, scan func(driver.Rows) error) {
+		group.Go(func() error {
+			var p filter.Params
+			sql := "SELECT " + columns + " FROM " + s.table(table) + " WHERE tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND " + condition(&p)
+			return s.query(ctx, c, sql, p.Args(), scan)
+		})
+	}
+	read(dialogColumns, "sip", messages, func(rows driver.Rows) error {
+		m, err := scanDialogMessage(rows)
+		byLeg[m.node] = append(byLeg[m.node], m)
+		return err
+	})
+	read("DISTINCT tenant, if(call_id != '', call_id, correlation_id)", "media", reports, func(rows driver.Rows) error {
+		var n node
+		err := rows.Scan(&n.tenant, &n.id)
+		reported[n] = true
+		return err
+	})
+	return byLeg, reported, group.Wait()
+}
+
+// maxSimple is how many ids of dialogs simpleDialogs looks up at a time.
+const maxSimple = 200
+
+// simpleDialogs takes from the pending candidates those that are dialogs of other
+// methods with one id for everything, which no other leg can hang together with:
+// table ids says so, and their messages are all there is to read. Registrations and
+// pings are nearly all like this.
+func (s *callSearch) simpleDialogs(ctx context.Context) error {
+	if s.places != nil || !s.meetsAll() {
+		return nil
+	}
+	var ids []string
+	var messages []window
+	hours, tenants := map[string]bool{}, map[string]bool{}
+	settled := time.Now().Add(-idLag)
+	for _, c := range s.pending {
+		if !c.call && c.at.Before(settled) && len(ids) < maxSimple {
+			ids, tenants[c.tenant] = append(ids, c.id), true
+			messages = append(messages, window{c.at.Add(-nearBefore), c.at.Add(nearAfter)})
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	pl, err := s.store.lookUp(ctx, &s.cost, ids, s.request.Tenant, merge(messages), maxPlaces)
+	if err != nil || !pl.whole {
+		return err
+	}
+	simple := map[node]bool{}
+	for _, p := range pl.list {
+		n := node{p.tenant, p.callID}
+		if before, ok := simple[n]; !ok || before {
+			simple[n] = p.callID == p.correlationID
+		}
+		if p.callID != p.correlationID {
+			simple[node{p.tenant, p.correlationID}] = false
+		}
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		return !slices.ContainsFunc(s.pending, func(c candidate) bool { return c.id == id && simple[c.node] })
+	})
+	if len(ids) == 0 {
+		return nil
+	}
+	for _, w := range messages {
+		for at := w.from.Truncate(time.Hour); at.Before(w.to); at = at.Add(time.Hour) {
+			hours[at.UTC().Format(time.DateTime)] = true
+		}
+	}
+	// By the hour and the id alone: a condition for each window takes longer to plan
+	// than all the rest. No report of such a dialog has another correlation id.
+	there := func(p *filter.Params) string {
+		return "toStartOfHour(time) IN " + p.Add("Array(DateTime('UTC'))", setOf(hours)) + " AND correlation_id IN " + p.Add("Array(String)", ids)
+	}
+	byLeg, reported, err := s.store.dialogMessages(ctx, &s.cost, tenants, there, there)
+	if err != nil {
+		return err
+	}
+	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool {
+		near := window{c.at.Add(-nearBefore), c.at.Add(nearAfter)}
+		all := slices.DeleteFunc(slices.Clone(byLeg[c.node]), func(m dialogMessage) bool { return m.at.Before(near.from) || !m.at.Before(near.to) })
+		if !simple[c.node] || reported[c.node] || !areOther(all) || !lies(all, window{near.from.Add(edgeMargin), near.to.Add(-edgeMargin)}) {
+			return false // there may be more of it beyond, or elsewhere
+		}
+		call := dialogOf(c.id, all)
+		s.done(&call)
+		s.examined++
+		s.found = append(s.found, s.behind([]Call{call})...)
+		return true
+	})
+	return nil
+}
+
+// lies reports whether the messages of a dialog lie in the window, with the request
+// that opened it.
+func lies(all []dialogMessage, w window) bool {
+	opened := false
+	for _, m := range all {
+		if m.at.Before(w.from) || !m.at.Before(w.to) {
+			return false
+		}
+		opened = opened || m.method != "" && m.toTag == "" && !slices.Contains([]string{"ACK", "BYE", "CANCEL", "PRACK"}, m.method)
+	}
+	return opened
+}
+
+// meetsAll reports whether every dialog matches that a candidate is of.
+func (s *callSearch) meetsAll() bool {
+	return s.plan.Match == "1" && len(s.plan.Messages) == 0 || s.plan.Match == "m0" && len(s.plan.Messages) == 1 && s.plan.Messages[0] == s.plan.Prefilter
 }
 
 // dialogOf is the row of a dialog. Of messages with the same time the order is

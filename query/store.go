@@ -138,6 +138,9 @@ func (s *Store) readLimits(ctx context.Context, o Options) error {
 	small := map[string]uint64{
 		// Threads cost more than they save where a few granules are read.
 		"max_threads": 1,
+		// The first rows of an order are read with the other columns at once: to come
+		// back for these costs more where there is one granule.
+		"query_plan_optimize_lazy_materialization": 0,
 	}
 	// Where the tables are spread over a cluster, a subquery is about all shards.
 	const subqueries = "distributed_product_mode"
