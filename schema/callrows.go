@@ -108,6 +108,7 @@ var CallRows = Table{
 	TTLLike:     "sip",
 	// The calls of a search lie in a granule each, and a chart reads columns of all.
 	Granularity: 512,
+	Parts:       []Setting{wideParts, smallBlocks},
 	Gather:      true,
 }
 

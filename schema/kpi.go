@@ -207,6 +207,7 @@ func (r *Rollup) Tables() []*Table {
 			Engine:      "ReplacingMergeTree(version)",
 			PartitionBy: partition,
 			OrderBy:     "(dim, tenant, bucket, value)",
+			Parts:       []Setting{wideParts},
 			Gather:      true,
 			TTLFrom:     "bucket",
 			TTLDays:     res.days,

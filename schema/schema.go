@@ -101,6 +101,8 @@ type Table struct {
 	// Gather has the parts of a partition merged into one once the youngest of them
 	// is gatherSeconds old: what nobody writes to any more is read faster.
 	Gather bool
+	// Parts are further settings, of how its parts are written.
+	Parts []Setting
 	// Recompress is how columns of codec Default are compressed in the end.
 	Recompress Recompression
 	// ShardBy is the expression, a number, by which a cluster's shards share the
