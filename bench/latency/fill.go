@@ -50,7 +50,7 @@ func Fill(ctx context.Context, s *load.Server, messages uint64, log *slog.Logger
 	if have > 0 {
 		return fmt.Errorf("the folder has %d messages that are not of an earlier run: take another, or delete it", have)
 	}
-	for _, step := range []func(context.Context, uint64) error{f.generate, f.keep, f.copies, f.rollups, f.settle} {
+	for _, step := range []func(context.Context, uint64) error{f.generate, f.keep, f.copies, f.rollups, f.gather, f.settle} {
 		if err := step(ctx, messages); err != nil {
 			return err
 		}
@@ -238,6 +238,20 @@ func (f *filler) rollups(ctx context.Context, _ uint64) error {
 			}
 		}
 		f.log.Info("summed up", "of", r.Source)
+	}
+	return nil
+}
+
+// gather merges what ClickHouse would merge ten minutes later: see schema.Table.Gather.
+func (f *filler) gather(ctx context.Context, _ uint64) error {
+	f.log.Info("gather the parts of past days")
+	for _, t := range schema.Derived() {
+		if !t.Gather {
+			continue
+		}
+		if _, err := f.exec(ctx, "OPTIMIZE TABLE heplake."+t.Name+" FINAL SETTINGS optimize_skip_merged_partitions = 1"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
