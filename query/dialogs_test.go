@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -11,10 +12,10 @@ import (
 	"github.com/heplake/heplake/query/filter"
 )
 
-// TestDialogsAreWhatSQLSays computes dialogs of other methods here and by
-// schema.CallsQuery: all of the captures, and some hundred of random messages.
-func TestDialogsAreWhatSQLSays(t *testing.T) {
-	l := laketest.Open(t, captures.Names(t, "*")...)
+// insertRandomDialogs inserts 600 dialogs of a day ago, of messages that hardly
+// belong together.
+func insertRandomDialogs(t *testing.T, l *laketest.Lake) {
+	t.Helper()
 	// Values are few, so that requests, answers and copies of them meet.
 	if err := l.DB.Exec(t.Context(), `INSERT INTO sip (time, own_call_id, correlation_id, method, status, reason, cseq, cseq_method, own_branch, from_tag, to_tag, from_user, to_user, ruri_user, src_ip, src_port, dst_ip, dst_port, sdp, node, capture_id, user_agent, server, q850)
 WITH (n, list) -> list[1 + cityHash64(number, n) % length(list)] AS pick, pick('request', [0, 0, 1]) AS request
@@ -28,6 +29,13 @@ SELECT now64(6, 'UTC') - 86400 + intDiv(number, 8) * 60 + number % 8 + cityHash6
 FROM (SELECT number, ['OPTIONS', 'REGISTER', 'SUBSCRIBE', 'MESSAGE', 'NOTIFY'][1 + (intDiv(number, 8) + (cityHash64(number) % 11 = 0)) % 5] AS m FROM numbers(4800))`); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestDialogsAreWhatSQLSays computes dialogs of other methods here and by
+// schema.CallsQuery: all of the captures, and some hundred of random messages.
+func TestDialogsAreWhatSQLSays(t *testing.T) {
+	l := laketest.Open(t, captures.Names(t, "*")...)
+	insertRandomDialogs(t, l)
 	s, err := Open(t.Context(), Options{URL: l.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -81,5 +89,45 @@ FROM (SELECT number, ['OPTIONS', 'REGISTER', 'SUBSCRIBE', 'MESSAGE', 'NOTIFY'][1
 	}
 	if calls, err := s.compute(t.Context(), &cost{}, components, plan, params); err != nil || len(calls) != len(all) {
 		t.Errorf("%d calls of both ways, %v, want %d", len(calls), err, len(all))
+	}
+}
+
+// TestCandidatesThatAreDialogs asks for dialogs in two ways that mean the same, of
+// which one only has them computed of what their ids alone lead to.
+func TestCandidatesThatAreDialogs(t *testing.T) {
+	l := laketest.Open(t, captures.Names(t, "*")...)
+	insertRandomDialogs(t, l)
+	l.Digest(t)
+	s, err := Open(t.Context(), Options{URL: l.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	ctx := WithSettings(t.Context(), clickhouse.Settings{"max_query_size": 16 << 20})
+	for filter, least := range map[string]int{"from_user = 100": 400, "to_user = 201": 400, "user = alice": 1, "from_user = 1001": 1, "method = REGISTER": 100, "method = OPTIONS": 100, "status >= 500": 100} {
+		list := func(filter string) map[string]string {
+			r, err := s.Calls(ctx, CallsRequest{Filter: filter, From: time.Now().AddDate(-5, 0, 0), To: time.Now().AddDate(0, 0, 1), Limit: MaxCalls})
+			if err != nil {
+				t.Fatalf("%s: %v", filter, err)
+			}
+			out := map[string]string{}
+			for _, c := range r.Calls {
+				text, err := json.Marshal(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out[c.Tenant+" "+c.CorrelationID+" "+c.Start.String()] = string(text)
+			}
+			return out
+		}
+		got, want := list(filter), list(filter+" and call_id != nobody")
+		if len(got) != len(want) || len(got) < least {
+			t.Errorf("%s: %d calls, and %d when asked another way; want %d at least", filter, len(got), len(want), least)
+		}
+		for key, text := range want {
+			if got[key] != text {
+				t.Errorf("%s: %s is\n%s\nand asked another way\n%s", filter, key, got[key], text)
+			}
+		}
 	}
 }
