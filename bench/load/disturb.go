@@ -41,12 +41,12 @@ func startApart(ctx context.Context, binary string) (_ *heplake, err error) {
 			err = errors.Join(err, h.stop())
 		}
 	}()
-	for _, key := range []string{"EMBEDDED_HTTP", "EMBEDDED_TCP"} {
-		addr, err := freeAddress()
-		if err != nil {
-			return nil, err
-		}
-		c.env = append(c.env, "HEPLAKE_"+key+"="+addr) // the same after an outage
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return nil, err
+	}
+	for i, key := range []string{"EMBEDDED_HTTP", "EMBEDDED_TCP"} {
+		c.env = append(c.env, "HEPLAKE_"+key+"="+addresses[i]) // the same after an outage
 	}
 	if err := c.start(ctx); err != nil {
 		return nil, err
@@ -62,13 +62,18 @@ func startApart(ctx context.Context, binary string) (_ *heplake, err error) {
 	return h, nil
 }
 
-// freeAddress is an address on which nobody listens now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddresses are n different addresses on which nobody listens now. All are
+// taken before one is let go: the kernel may give the same again.
+func freeAddresses(n int) (out []string, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = l.Close() }()
+		out = append(out, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return out, nil
 }
 
 // start runs it and waits until it answers.
