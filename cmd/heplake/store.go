@@ -31,9 +31,11 @@ type database struct {
 
 // engineNiceness is how far the engine stands back from ingest when there is
 // too little processor for both: what the engine cannot take now waits in the
-// spool, what ingest cannot take the kernel drops. At 3 an ingest thread weighs
-// as much as two of the engine's.
-const engineNiceness = 3
+// spool, what ingest cannot take the kernel drops. At 4 an ingest thread weighs
+// two and a half times an engine's. Measured with 100,000 messages a second for five
+// minutes on two full cores: at 3 the kernel once dropped 0.1 %, at 6 nothing, but
+// rows came a minute late.
+const engineNiceness = 4
 
 // openDatabase starts the embedded engine, unless clickhouse.url names a server.
 func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*database, error) {
