@@ -248,9 +248,8 @@ func TestUDPCloseUnderFullLoad(t *testing.T) {
 	for _, s := range u.Stats() {
 		drops += int64(s.KernelDrops)
 	}
-	// Of each sender the one datagram that was refused, and what came in the
-	// instant between the last look at the count and the end of the socket.
-	const met = conns * 20
+	// Of each sender the datagrams that were refused: it hears of the first at once.
+	const met = conns * 2
 	missing := sent.Load() - sink.packets.Load() - drops
 	if missing < 0 || missing > met {
 		t.Errorf("sent %d, delivered %d, dropped %d: %d are neither", sent.Load(), sink.packets.Load(), drops, missing)
@@ -258,5 +257,5 @@ func TestUDPCloseUnderFullLoad(t *testing.T) {
 	if drops == 0 {
 		t.Error("nothing was dropped: this was no full load")
 	}
-	t.Logf("sent %d, delivered %d, dropped %d, refused or in the instant of the end %d", sent.Load(), sink.packets.Load(), drops, missing)
+	t.Logf("sent %d, delivered %d, dropped %d, refused %d", sent.Load(), sink.packets.Load(), drops, missing)
 }

@@ -97,6 +97,9 @@ func (u *UDP) Close() error {
 	u.wg.Wait()
 	errs := make([]error, 0, len(u.sockets))
 	for _, s := range u.sockets {
+		s.leave()
+	}
+	for _, s := range u.sockets {
 		s.readDrops()
 		errs = append(errs, s.close())
 	}

@@ -180,6 +180,21 @@ func (s *udpSocket) shut() {
 	})
 }
 
+// leave has senders refused from now on, while the kernel's count can still be read:
+// a socket that is connected takes nothing from anybody else. Where the kernel
+// refuses, what comes between the last look and the end is neither delivered nor
+// counted.
+func (s *udpSocket) leave() {
+	const discard = 9 // RFC 863; nobody has to be there
+	s.use(func(fd int) {
+		var nobody unix.Sockaddr = &unix.SockaddrInet4{Port: discard, Addr: [4]byte{127, 0, 0, 1}}
+		if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && domain == unix.AF_INET6 {
+			nobody = &unix.SockaddrInet6{Port: discard, Addr: [16]byte{15: 1}}
+		}
+		_ = unix.Connect(fd, nobody)
+	})
+}
+
 // steer attaches the steering to the group of sockets. Where the kernel refuses,
 // it goes by the sender.
 func (u *UDP) steer() {

@@ -62,3 +62,6 @@ func (u *UDP) steer() {}
 
 // shut does nothing: datagrams go on arriving until the socket is closed.
 func (s *udpSocket) shut() {}
+
+// leave does nothing: senders are refused once the socket is closed.
+func (s *udpSocket) leave() {}

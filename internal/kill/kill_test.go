@@ -228,8 +228,7 @@ func stopped(r round) {
 	}
 
 	counted := int(final["dropped.listen.kernel_buffer"] - before[kernelDrops])
-	// The one that was refused, and what came in the instant between the last look
-	// at the count and the end of the socket.
+	// Those that were refused: the sender hears of the first a moment later.
 	const met = 20
 	n := len(r.missingOf(udp))
 	if n < counted || n > counted+met {
