@@ -58,7 +58,8 @@ func (s *callSearch) simpleDialogs(ctx context.Context) error {
 		}
 	}
 	// By the hour and the id alone: a condition for each window takes longer to plan
-	// than all the rest. No report of such a dialog has another correlation id.
+	// than all the rest. Reports too: media is of calls, and one of something else is
+	// looked for by its correlation id alone.
 	there := func(p *filter.Params) string {
 		return "toStartOfHour(time) IN " + p.Add("Array(DateTime('UTC'))", setOf(hours)) + " AND correlation_id IN " + p.Add("Array(String)", ids)
 	}

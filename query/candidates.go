@@ -32,14 +32,8 @@ func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate,
 	if s.places != nil {
 		where = " AND " + s.places.rows(windows{slice}, p)
 	}
-	// What a bloom filter leads to is in few of the rows that are read: without
-	// being told, ClickHouse looks at all their times first.
-	prewhere, filter := "", s.plan.Prefilter
-	if s.plan.Indexed && s.places == nil {
-		prewhere, filter = " PREWHERE "+filter, "1"
-	}
-	sql := "SELECT tenant, correlation_id, " + at + " AS at, min(time), toBool(min(" + otherMethods + ") = 0) FROM " + s.store.table("sip") + prewhere +
-		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + filter +
+	sql := "SELECT tenant, correlation_id, " + at + " AS at, min(time), toBool(min(" + otherMethods + ") = 0) FROM " + s.store.table("sip") +
+		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
 		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
 	var out []candidate
 	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {

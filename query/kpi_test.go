@@ -82,11 +82,7 @@ func TestActiveCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packets := make([][]byte, len(corpus.Packets))
-	for i, p := range corpus.Packets {
-		packets[i] = p.Data
-	}
-	l.Feed(t, packets)
+	l.Feed(t, corpus.Data())
 	l.Settle(t)
 	most := 0.0
 	for _, step := range []time.Duration{7 * time.Second, time.Minute, time.Hour} {

@@ -41,11 +41,7 @@ func TestTrunks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packets := make([][]byte, len(corpus.Packets))
-	for i, p := range corpus.Packets {
-		packets[i] = p.Data
-	}
-	l.Feed(t, packets)
+	l.Feed(t, corpus.Data())
 	l.Settle(t)
 	from, to := start.Truncate(24*time.Hour), start.Truncate(24*time.Hour).Add(24*time.Hour)
 	for _, names := range []map[string][]string{

@@ -157,7 +157,7 @@ var gatherSettings = []Setting{
 var wideParts = Setting{"min_bytes_for_wide_part", "1048576"}
 
 // smallBlocks compresses a granule or two together: where a row of many columns is
-// read, blocks of ClickHouse's 64 KiB take three times as long.
+// read, blocks of ClickHouse's 64 KiB take two and a half times as long.
 var smallBlocks = Setting{"min_compress_block_size", "4096"}
 
 // Settings are the table's MergeTree settings, in order.

@@ -78,11 +78,7 @@ func openCookbook(t *testing.T) *cookbook {
 		if err != nil {
 			t.Fatal(err)
 		}
-		packets := make([][]byte, len(corpus.Packets))
-		for i, p := range corpus.Packets {
-			packets[i] = p.Data
-		}
-		l.Feed(t, packets)
+		l.Feed(t, corpus.Data())
 		return corpus
 	}
 	c.yesterday = feed(1, 160, day.Add(-6*time.Hour))

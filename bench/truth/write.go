@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// Data are the packets' bytes, in order. They are the corpus's own.
+func (c *Corpus) Data() [][]byte {
+	out := make([][]byte, len(c.Packets))
+	for i, p := range c.Packets {
+		out[i] = p.Data
+	}
+	return out
+}
+
 // WriteHEP writes the packets one after the other, as they travel over TCP, in
 // order of arrival.
 func (c *Corpus) WriteHEP(w io.Writer) error {

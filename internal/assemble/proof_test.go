@@ -211,10 +211,7 @@ func TestTruth(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			packets := make([][]byte, len(corpus.Packets))
-			for i, p := range corpus.Packets {
-				packets[i] = p.Data
-			}
+			packets := corpus.Data()
 			if way.shuffled {
 				rng := rand.New(rand.NewPCG(1, 2))
 				rng.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })

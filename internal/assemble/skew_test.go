@@ -36,10 +36,7 @@ func TestTruthWithFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			packets := make([][]byte, len(corpus.Packets))
-			for i, p := range corpus.Packets {
-				packets[i] = p.Data
-			}
+			packets := corpus.Data()
 			if way.shuffled {
 				rng := rand.New(rand.NewPCG(3, 4))
 				rng.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
