@@ -118,6 +118,10 @@ func (g *Generator) Append(dst []byte, us int64) []byte {
 	return dst
 }
 
+// Dialog is a number that the packet that Next went to has in common with the
+// others of its dialog: a small one, which another dialog has after its end.
+func (g *Generator) Dialog() int { return int(g.current) }
+
 // due is the dialog whose packet comes next: one that is due, else a new one,
 // else, when a new one would not end in time, the one that is due first.
 func (g *Generator) due() (int32, bool) {

@@ -26,7 +26,7 @@ func (v *view) media(b []byte, f field) []byte {
 	case fieldMediaPort:
 		return number(uint64(v.mediaPort(v.salt)))
 	case fieldSession:
-		return number(scramble(v.id+v.salt) >> 34)
+		return number(1_000_000_000 + scramble(v.id+v.salt)>>34)
 	case fieldNTPSec:
 		return number(uint64(v.us/1e6) + ntpEpoch)
 	case fieldNTPFraction: // sent under the name of microseconds, as rtpengine does

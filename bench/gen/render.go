@@ -274,7 +274,7 @@ func (v *view) final() *final {
 }
 
 func (v *view) cseq() uint64 {
-	n := 1 + v.d.id>>50
+	n := 10_000 + v.d.id>>51
 	switch v.s.kind {
 	case bye, byeOK, registerAuth, registerOK:
 		n++

@@ -14,7 +14,7 @@ type datagrams struct {
 	buf  []byte
 }
 
-func newDatagrams(c *net.UDPConn) (*datagrams, error) {
+func newDatagrams(c *net.UDPConn, _ bool) (*datagrams, error) {
 	return &datagrams{conn: c}, c.SetWriteBuffer(sendBuffer)
 }
 
@@ -23,7 +23,7 @@ func (d *datagrams) room() ([]byte, error) {
 	return d.buf, err
 }
 
-func (d *datagrams) add(buf []byte) { d.buf = buf }
+func (d *datagrams) add(buf []byte, _ int) { d.buf = buf }
 
 func (d *datagrams) flush() error {
 	if len(d.buf) == 0 {

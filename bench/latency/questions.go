@@ -62,7 +62,7 @@ var questions = []question{
 
 // Trunks are the setting of a server that Measure asks: some callers of those made
 // up have names, by address and by network, and all they call.
-const Trunks = "one=10.16.0.0,two=10.16.0.1,three=10.16.0.2,four=10.16.0.3,five=10.16.0.4,site=10.16.1.0/26,gateways=100.64.0.0/31"
+const Trunks = "one=10.116.100.100,two=10.116.100.101,three=10.116.100.102,four=10.116.100.103,five=10.116.100.104,site=10.116.101.128/26,gateways=100.64.100.100/31"
 
 // subjects are what the questions are about: the same for the same data.
 type subjects struct {

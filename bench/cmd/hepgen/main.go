@@ -47,7 +47,8 @@ func run() error {
 	seed := flag.Uint64("seed", 1, "chooses the traffic")
 	mixFlag := flag.String("mix", gen.DefaultMix.String(), "weights of the dialogs, percentage of calls over a B2BUA, RTCP reports of a call")
 	agents := flag.Int("agents", 4, "capture agents")
-	conns := flag.Int("conns", 0, "sockets, 0 for one an agent and 64 at most")
+	conns := flag.Int("conns", 0, "sockets, 0 for one for each eight agents and 64 at most")
+	alone := flag.Bool("alone", false, "hand each datagram to the kernel by itself: slower")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q", flag.Arg(0))
@@ -68,7 +69,7 @@ func run() error {
 		cfg.Packets = int(*rate * duration.Seconds())
 	}
 	if *conns == 0 {
-		*conns = min(*agents, 64)
+		*conns = min((*agents+7)/8, 64)
 	}
 	g, err := gen.New(cfg)
 	if err != nil {
@@ -77,7 +78,7 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	before := cpuTime()
-	sent, err := gen.Send(ctx, g, gen.SendConfig{To: *to, Proto: *proto, Conns: *conns, Rate: *rate})
+	sent, err := gen.Send(ctx, g, gen.SendConfig{To: *to, Proto: *proto, Conns: *conns, Rate: *rate, Alone: *alone})
 	if err != nil {
 		return err
 	}
