@@ -164,6 +164,7 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 		return err
 	}
 	s.logAddresses()
+	slowMonitor()
 	return nil
 }
 
