@@ -1,9 +1,6 @@
 package ingest
 
 import (
-	"time"
-
-	"github.com/heplake/heplake/ingest/batch"
 	"github.com/heplake/heplake/ingest/media"
 	"github.com/heplake/heplake/ingest/sip"
 	"github.com/heplake/heplake/internal/digest"
@@ -37,8 +34,7 @@ func (w *worker) digestMessageOf(r *record, m *sip.Message, correlation []byte) 
 	d.PAIUser, d.Diversion = m.PAI.User, m.Diversion.User
 	d.ViaBranch, d.ViaHost = m.Via.Branch, m.ViaLast.Host
 	d.Expires, d.Q850, d.SDP, d.Links = expires(m), q850(m), w.sdp, l.Links()
-	w.digestsOpened(r.received)
-	w.digests.Message(d)
+	w.digestsOf(r).Message(d)
 }
 
 // digestReport adds the report to the digest of the leg that it names, by Call-ID
@@ -53,67 +49,44 @@ func (w *worker) digestReport(r *record, q *media.Report, correlation, call []by
 		id = correlation
 	}
 	p := &w.packet
-	w.digestsOpened(r.received)
-	w.digests.Report(id, &digest.Report{
+	w.digestsOf(r).Report(id, &digest.Report{
 		Time: r.us, Src: as16(p.Src), SrcPort: p.SrcPort, SSRC: q.SSRC, Reporter: q.Reporter,
 		MOS: q.MOS, Loss: q.FractionLost, JitterMs: q.JitterMs, RTTMs: q.RTTMs,
 		Reception: digest.IsReception(q.Source.String(), q.Type, q.SSRC, q.Reporter),
 	})
 }
 
-func (w *worker) digestsOpened(received time.Time) {
-	if w.digests.Opened.IsZero() {
-		w.digests.Opened = received
+// digestsOf is the builder for a record: of one whose time is not that of its
+// receipt digests are stored at once, as nobody would look for them at the time of
+// a crash.
+func (w *worker) digestsOf(r *record) *digest.Builder {
+	b := &w.digests
+	if off := r.us - r.received.UnixMicro(); max(off, -off) > w.p.cfg.HoldSkew.Microseconds() {
+		b = &w.promptDigests
 	}
+	if b.Opened.IsZero() {
+		b.Opened = r.received
+	}
+	return b
 }
 
-// digestBytes is the size at which digests are not gathered any longer.
-const digestBytes = 4 << 20
-
-// sealDigests seals digests that are old or large; all of them when everything is.
-func (p *Pipeline) sealDigests(t time.Time) {
-	for _, w := range p.workers {
-		w.mu.Lock()
-		if w.digests.Len() > 0 && (w.digests.Opened.Before(t) || w.digests.Size() > digestBytes) {
-			w.flushDigests()
-		}
-		w.mu.Unlock()
-	}
-	sealOld(p, p.digests, func(w *worker) *openBatches[batch.LegDigests] { return &w.digestRows }, t)
-	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
-}
-
-// flushDigests makes rows of what was gathered.
-func (w *worker) flushDigests() {
-	for i := range w.digests.Len() {
-		w.digests.IDs(i, w.addID)
-		row := w.digests.Row(i)
-		if row.Kinds == 0 {
-			continue
-		}
-		b := open(w, &w.digestRows, int64(row.Slot)*1_000_000)
-		b.Cols.Slot.Append(row.Slot)
-		b.Cols.Tenant.AppendString(w.p.cfg.Tenant)
-		b.Cols.CallID.Append(row.CallID)
-		b.Cols.Kinds.Append(uint8(row.Kinds))
-		b.Cols.Digest.Append(row.Digest)
-		commit(w, &w.digestRows, b, 0, w.digests.Opened)
-	}
-	w.digests.Reset()
-}
-
-// addID adds a row that says where the messages of an id are.
+// addID adds a row that says where the messages of an id are, unless it did a
+// while ago.
 func (w *worker) addID(id digest.ID) {
 	if len(id.Key) == 0 {
 		return
 	}
+	hash := digest.IDHash(id.Key)
+	if w.p.told.has(hash, id) {
+		return
+	}
 	b := open(w, &w.idRows, int64(id.Slot)*1_000_000)
-	b.Cols.ID.Append(digest.IDHash(id.Key))
+	b.Cols.ID.Append(hash)
 	b.Cols.Tenant.AppendString(w.p.cfg.Tenant)
 	b.Cols.Hour.Append(id.Slot - id.Slot%3600)
 	b.Cols.CallID.Append(unlessSame(id.CallID, id.Key))
 	b.Cols.CorrelationID.Append(unlessSame(id.CorrelationID, id.Key))
-	commit(w, &w.idRows, b, 0, w.digests.Opened)
+	commit(w, &w.idRows, b, 0, w.idsReceived)
 }
 
 // unlessSame is nothing where a name is the id itself: table ids has it so.

@@ -70,6 +70,7 @@ func TestEntranceDoesNotAllocate(t *testing.T) {
 			x.Reset()
 		}
 		w.digests.Reset()
+		w.promptDigests.Reset()
 	}
 	pass()
 	empty()

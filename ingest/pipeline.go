@@ -73,6 +73,12 @@ type Config struct {
 	// NoDigests leaves out what calls are made of: there will be none of what is
 	// received. It is for measurements.
 	NoDigests bool
+	// Handover gets digests before they are stored, if set. HoldLegs is how many legs
+	// must get something within BatchAge for that, 64 when 0; HoldSkew how far from
+	// their receipt the times of records may be, 10 s when 0.
+	Handover Handover
+	HoldLegs int
+	HoldSkew time.Duration
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -134,6 +140,13 @@ type Pipeline struct {
 	sending   atomic.Int32 // batches on their way to ClickHouse
 	cancel    context.CancelFunc
 
+	// lookedOverdue is when the spool was asked for digests that wait, told are the
+	// ids that table ids was told of: both are for the clock alone. idsGone counts
+	// lost batches of ids: what they said is told again.
+	lookedOverdue time.Time
+	told          toldIDs
+	idsGone       atomic.Uint64
+
 	kernelDrops uint64 // of all sockets, as last entered in the ledger
 	tapDrops    map[string]uint64
 }
@@ -141,6 +154,7 @@ type Pipeline struct {
 // New makes a pipeline that keeps its batches in sp and sends them by in.
 // Nothing is received before Start.
 func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pipeline {
+	cfg.HoldLegs, cfg.HoldSkew = cmp.Or(cfg.HoldLegs, holdLegs), cmp.Or(cfg.HoldSkew, heldSkew)
 	p := &Pipeline{
 		cfg: cfg, spool: sp, inserter: in, log: log,
 		ledger: newLedger(), commits: newCommits(), timings: newTimings(),

@@ -102,7 +102,7 @@ func (p *Pipeline) sealOpenedBefore(t time.Time) {
 	sealOld(p, p.sips, func(w *worker) *openBatches[batch.SIP] { return &w.sipRows }, t)
 	sealOld(p, p.medias, func(w *worker) *openBatches[batch.Media] { return &w.mediaRows }, t)
 	sealOld(p, p.events, func(w *worker) *openBatches[batch.Events] { return &w.eventRows }, t)
-	p.sealDigests(t)
+	p.sealDigests(t, now, stopping)
 	for _, w := range p.workers {
 		p.commits.pass(w, t)
 	}
@@ -134,7 +134,7 @@ func (p *Pipeline) sealLoop(ctx context.Context) {
 		if err != nil {
 			s.release()
 			p.log.Error("a batch cannot be sealed", "error", err)
-			p.ledger.dropBatch(table, Loss{"batch", "seal_failed"}, rows, packets)
+			p.dropBatch(table, Loss{"batch", "seal_failed"}, rows, packets)
 			p.commits.settle(s.commit(), false)
 			continue
 		}
@@ -148,7 +148,7 @@ func (p *Pipeline) sealLoop(ctx context.Context) {
 		p.dropLost(evicted)
 		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
 		if err != nil {
-			p.ledger.dropBatch(table, Loss{"spool", "full"}, rows, packets)
+			p.dropBatch(table, Loss{"spool", "full"}, rows, packets)
 			p.commits.settle(s.commit(), false)
 			continue
 		}
@@ -176,7 +176,7 @@ func (p *Pipeline) syncAfter() time.Duration {
 // dropLost enters what the spool gave up.
 func (p *Pipeline) dropLost(lost []spool.Lost) {
 	for _, l := range lost {
-		p.ledger.dropBatch(l.Table, Loss{"spool", l.Reason}, l.Rows, l.Packets)
+		p.dropBatch(l.Table, Loss{"spool", l.Reason}, l.Rows, l.Packets)
 	}
 }
 
@@ -191,7 +191,7 @@ func (p *Pipeline) insertLoop(ctx context.Context) {
 			return
 		}
 		if err != nil { // a damaged file, set aside
-			p.ledger.dropBatch(entry.Table, Loss{"spool", "corrupt"}, entry.Rows, entry.Packets)
+			p.dropBatch(entry.Table, Loss{"spool", "corrupt"}, entry.Rows, entry.Packets)
 			continue
 		}
 		began := time.Now()
@@ -252,7 +252,7 @@ func (p *Pipeline) refused(entry *spool.Entry, sealed batch.Sealed, why error) {
 	if err := p.spool.Reject(entry, sealed, why); err != nil {
 		p.log.Error("refused rows cannot be kept", "id", sealed.ID, "error", err)
 	}
-	p.ledger.dropBatch(sealed.Table, Loss{"insert", "rejected"}, sealed.Rows, sealed.Packets)
+	p.dropBatch(sealed.Table, Loss{"insert", "rejected"}, sealed.Rows, sealed.Packets)
 }
 
 // drain waits until the spool is empty or ctx ends.

@@ -45,8 +45,13 @@ type worker struct {
 	eventRows  openBatches[batch.Events]
 	digestRows openBatches[batch.LegDigests]
 	idRows     openBatches[batch.IDs]
-	// digests are what the open batches' rows say of legs, in short.
-	digests       digest.Builder
+	// digests are what records say of legs, in short; promptDigests those of records
+	// that are not of the present.
+	digests, promptDigests digest.Builder
+	held                   heldDigests
+	// idsReceived is when the ids that table ids is told next were received.
+	idsReceived time.Time
+
 	digestMessage digest.Message
 	linker        *digest.Linker
 }

@@ -161,8 +161,9 @@ func (s *Store) rowsOfLegs(ctx context.Context, c *cost, components []*component
 		return nil, nil, err
 	}
 	covered = map[node]bool{}
+	last := lastMessages(components)
 	for _, r := range rows {
-		if r.behind {
+		if r.behind || r.outlived(last) {
 			continue // its messages say more
 		}
 		for _, id := range r.CallIDs {
@@ -180,6 +181,29 @@ type callRow struct {
 	Call
 	// matches the plan; behind: there are messages that it was made without.
 	matches, behind bool
+}
+
+// lastMessages is when the last message was of the call that each leg is of.
+func lastMessages(components []*component) map[node]time.Time {
+	last := map[node]time.Time{}
+	for _, c := range components {
+		to := c.span().to.Add(-time.Microsecond)
+		for _, id := range c.callIDs() {
+			last[node{c.tenant, id}] = to
+		}
+	}
+	return last
+}
+
+// outlived reports whether there are messages of the last minute that the row was
+// made without: ingest may be holding what the assembler would make of them.
+func (r *callRow) outlived(last map[node]time.Time) bool {
+	for _, id := range r.CallIDs {
+		if at := last[node{r.Tenant, id}]; at.After(r.LastSeen) && time.Since(at) < freshFor {
+			return true
+		}
+	}
+	return false
 }
 
 // readRows reads the rows of the calls that have one of the legs and began within

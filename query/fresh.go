@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -15,12 +16,16 @@ const maxFresh = 300
 // freshSpan is how long ago, in s, such legs may have been inserted.
 const freshSpan = "60"
 
+// freshFor is the same of the messages' own times.
+const freshFor = time.Minute
+
 // touchedLegs is SQL for the legs of calls that messages were inserted of lately,
-// with the time of the last of them.
+// with the time of the last of them; without what the assembler was given before it
+// was inserted.
 func (s *Store) touchedLegs(legs, tenant string, p *filter.Params) string {
 	const ofCall = "1" // digest.OfCall
 	return "SELECT tenant, call_id, toUnixTimestamp64Micro(max(touched)) AS newest FROM " + s.table("leg_digests") +
-		" WHERE touched > now64(6) - toIntervalSecond(" + freshSpan + ") AND " + legs + " AND " + tenantCondition(tenant, p) +
+		" WHERE touched > now64(6) - toIntervalSecond(" + freshSpan + ") AND handed = 0 AND " + legs + " AND " + tenantCondition(tenant, p) +
 		" GROUP BY tenant, call_id HAVING bitAnd(groupBitOr(kinds), " + ofCall + ") > 0"
 }
 

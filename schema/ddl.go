@@ -151,10 +151,10 @@ var gatherSettings = []Setting{
 	{"min_age_to_force_merge_on_partition_only", "1"},
 }
 
-// wideParts have a file for each column from 1 MiB on: where a few columns of many
-// rows are read, one file for all, which is ClickHouse's way up to 10 MiB, takes
-// twice as long.
-var wideParts = Setting{"min_bytes_for_wide_part", "1048576"}
+// wideParts have a file for each column from 8 MiB on, before compression: where a
+// few columns of many rows are read, one file for all takes twice as long. What is
+// just inserted is less, and written with a quarter less work in one file.
+var wideParts = Setting{"min_bytes_for_wide_part", "8388608"}
 
 // smallBlocks compresses a granule or two together: where a row of many columns is
 // read, blocks of ClickHouse's 64 KiB take two and a half times as long.

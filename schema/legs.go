@@ -31,6 +31,7 @@ var LegDigests = Table{
 		{Name: "call_id", Kind: Text, Codec: "LZ4", Doc: "Call-ID of the leg; of reports what they name it by."},
 		{Name: "kinds", Kind: Uint8, Doc: "What is in it, as bits: 1 messages of a call, 2 of a registration, 4 quality reports, 8 what decides a call, 16 a request that opens a leg, 32 ids that tie legs together, 64 the end of a call, 128 further messages of dialogs."},
 		{Name: "touched", Type: utc, Default: "now64(6, 'UTC')", Codec: "Delta(8), ZSTD(1)", Index: "minmax", Doc: "When the server began the insert: the same for all rows of one."},
+		{Name: "handed", Kind: Uint64, Codec: "ZSTD(1)", Doc: "What the assembler of the process that wrote it knew itself by when it was given all of this from memory; 0 when it was not."},
 		{Name: "digest", Kind: Text, Codec: "LZ4", Doc: "Each message and report in a few bytes, and what they say of the call once."},
 	},
 	PartitionBy: "toDate(slot)",

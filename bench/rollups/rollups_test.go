@@ -33,8 +33,8 @@ func TestMain(m *testing.M) { chtest.Main(m) }
 // rate is how many packets a second are sent, packets how many in all: what
 // batches of a second hold matters, not how fast the machine could be.
 const (
-	rate    = 10_000
-	packets = 100_000
+	rate    = 20_000
+	packets = 1_200_000
 )
 
 func BenchmarkRollups(b *testing.B) {
@@ -81,14 +81,15 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	done := make(chan struct{})
+	a := assemble.New(assemble.Config{Conn: conn})
 	go func() {
 		defer close(done)
 		if with {
-			assemble.New(assemble.Config{Conn: conn}).Run(ctx)
+			a.Run(ctx)
 		}
 	}()
 	before := engineCPU(b, engine.PID())
-	send(b, conn, with)
+	send(b, conn, with, a.Inbox())
 	for idle := 0; idle < 4; time.Sleep(500 * time.Millisecond) {
 		if idle++; count(b, conn, "SELECT count() FROM system.merges") > 0 {
 			idle = 0
@@ -109,7 +110,7 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 }
 
 // send sends the traffic through the pipeline and waits until it is stored.
-func send(b *testing.B, conn driver.Conn, digests bool) {
+func send(b *testing.B, conn driver.Conn, digests bool, inbox ingest.Handover) {
 	b.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(b.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 256 << 20, Log: log})
@@ -119,7 +120,7 @@ func send(b *testing.B, conn driver.Conn, digests bool) {
 	p := ingest.New(ingest.Config{
 		UDP: "127.0.0.1:0", Workers: 2, UDPBuffer: 16 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: 100_000, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 4, Tenant: "default",
-		NoDigests: !digests, CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
+		NoDigests: !digests, Handover: inbox, CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
 	}, sp, insert.New(conn, schema.Database, time.Minute), log)
 	if err := p.Start(b.Context()); err != nil {
 		b.Fatal(err)

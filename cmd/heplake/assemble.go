@@ -46,7 +46,9 @@ func (s *server) startAssembler(ctx context.Context) (*assemble.Assembler, error
 		if s.ready.schema.Load() {
 			<-done
 			// What was received last is in calls, too, when the program has ended.
-			_ = a.Pass(stopping)
+			if a.Pass(stopping) == nil {
+				_ = a.Release(stopping)
+			}
 		}
 		return conn.Close()
 	})

@@ -231,6 +231,7 @@ func (s *server) startIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cfg.Handover = assembler.Inbox()
 	if s.c.HEP.Durable && s.c.Spool.Sync != "batch" {
 		return errors.New("hep.durable needs spool.sync batch: else nothing is on the disk for sure")
 	}

@@ -96,6 +96,7 @@ type LegDigests struct {
 	Tenant Enum           `col:"tenant"`
 	CallID Text           `col:"call_id"`
 	Kinds  Number[uint8]  `col:"kinds"`
+	Handed Number[uint64] `col:"handed"`
 	Digest Text           `col:"digest"`
 }
 

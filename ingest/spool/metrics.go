@@ -51,3 +51,24 @@ func (s *Spool) oldestAge(now time.Time) (age time.Duration) {
 	}
 	return age
 }
+
+// OldestPut is when the batch of the table that waits longest was put here, zero
+// when none waits.
+func (s *Spool) OldestPut(table string) (at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	earlier := func(e *Entry) {
+		if e.Table == table && (at.IsZero() || e.put.Before(at)) {
+			at = e.put
+		}
+	}
+	for _, queue := range [][]*Entry{s.fresh, s.backlog} {
+		for _, e := range queue {
+			earlier(e)
+		}
+	}
+	for e := range s.leased {
+		earlier(e)
+	}
+	return at
+}

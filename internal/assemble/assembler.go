@@ -93,6 +93,16 @@ type Assembler struct {
 	holder string
 	wake   chan struct{}
 
+	// inbox has digests that are not stored yet. died is the last sign of life of the
+	// process that did the work before and ended without giving it back.
+	inbox   *Inbox
+	died    time.Time
+	running bool
+	// looked says that there was a look since the work is ours.
+	looked bool
+	// awake says that it was woken while it rested.
+	awake bool
+
 	// done is the time before which every insert was read, by the server's clock;
 	// zero when that is not known.
 	done time.Time
@@ -132,14 +142,20 @@ func New(cfg Config) *Assembler {
 		links = *cfg.Links
 	}
 	host, _ := os.Hostname()
-	return &Assembler{
+	a := &Assembler{
 		cfg: cfg, links: links, log: cfg.Log, holder: host + "/" + uuid.NewString(), wake: make(chan struct{}, 1),
 		cache: newCache(cacheBytes), carriers: newLinkIndex(), near: newNearIndex(), read: map[int64]uint64{}, tenants: map[string]string{},
 		backfill: newBackfill(cfg.LinkHeaders),
 		calls:    newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
 		rollups: newRollups(), metrics: newMetrics(),
 	}
+	a.inbox = newInbox(a.Wake)
+	return a
 }
+
+// Inbox is where to put digests before they are stored. It takes some while Run
+// runs and the work is ours.
+func (a *Assembler) Inbox() *Inbox { return a.inbox }
 
 // Wake says that rows were inserted. It never waits.
 func (a *Assembler) Wake() {
@@ -155,6 +171,8 @@ func (a *Assembler) Run(ctx context.Context) {
 	retry.InitialInterval, retry.MaxInterval = 200*time.Millisecond, 15*time.Second
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	a.running = true
+	defer func() { a.running = false }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -182,21 +200,31 @@ func (a *Assembler) Run(ctx context.Context) {
 			retry.Reset()
 		}
 		// Not even a wake-up shortens this pause.
-		if !sleep(ctx, pause) {
+		if !a.rest(ctx, pause) {
 			return
+		}
+		if a.awake {
+			a.awake = false
+			a.Wake()
 		}
 		timer.Reset(max(0, poll-pause))
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// rest waits, and takes in what is handed over meanwhile; false when ctx ends.
+func (a *Assembler) rest(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		case <-a.wake:
+			a.takeHanded()
+			a.awake = true
+		}
 	}
 }
 
@@ -215,12 +243,14 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 	if time.Since(a.leaseAt) < leaseEvery {
 		return true, nil
 	}
-	holder, done, age, err := a.state(ctx)
+	holder, done, signed, age, err := a.state(ctx)
 	if err != nil {
 		return false, err
 	}
 	if holder != a.holder && holder != "" && age < leaseTime {
 		a.leaseAt, a.done, a.settledAt, a.waiting = time.Time{}, time.Time{}, time.Time{}, nil
+		a.inbox.close()
+		a.looked = false
 		a.cache.reset()
 		clear(a.read)
 		return false, nil
@@ -228,36 +258,50 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 	if a.done.IsZero() && !done.IsZero() {
 		a.done, a.settledAt = done, done
 	}
-	if err := a.record(ctx); err != nil {
+	if holder != a.holder && holder != "" {
+		a.died = signed
+	}
+	if err := a.record(ctx, a.holder); err != nil {
 		return false, err
 	}
-	if holder, _, _, err = a.state(ctx); err != nil || holder != a.holder {
+	if holder, _, _, _, err = a.state(ctx); err != nil || holder != a.holder {
 		return false, err
 	}
 	a.leaseAt = time.Now()
 	return true, nil
 }
 
-// state reads who works, how far it is, and how long ago it said so.
-func (a *Assembler) state(ctx context.Context) (holder string, done time.Time, age time.Duration, err error) {
-	sql := "SELECT holder, done, dateDiff('microsecond', time, now64(6)) FROM " + a.table("assembler") + " ORDER BY time DESC, holder DESC LIMIT 1"
+// state reads who works, how far it is, when it said so, and how long ago that was.
+func (a *Assembler) state(ctx context.Context) (holder string, done, signed time.Time, age time.Duration, err error) {
+	sql := "SELECT holder, done, time, dateDiff('microsecond', time, now64(6)) FROM " + a.table("assembler") + " ORDER BY time DESC, holder DESC LIMIT 1"
 	err = a.rows(ctx, sql, func(r *reader) {
-		holder, done, age = r.string(), time.UnixMicro(r.int64()).UTC(), time.Duration(r.int64())*time.Microsecond
+		holder, done, signed, age = r.string(), time.UnixMicro(r.int64()).UTC(), time.UnixMicro(r.int64()).UTC(), time.Duration(r.int64())*time.Microsecond
 	})
 	if done.Unix() <= 0 {
 		done = time.Time{}
 	}
-	return holder, done, age, err
+	return holder, done, signed, age, err
 }
 
-// record says that we work, and how far we are.
-func (a *Assembler) record(ctx context.Context) error {
+// Release gives the work back when Run has ended: another process need not wait to
+// take it, nor look for what this one had in memory.
+func (a *Assembler) Release(ctx context.Context) error {
+	a.inbox.close()
+	if a.leaseAt.IsZero() {
+		return nil // it is not ours
+	}
+	a.leaseAt = time.Time{}
+	return a.record(ctx, "")
+}
+
+// record says who works, and how far we are.
+func (a *Assembler) record(ctx context.Context, holder string) error {
 	done := "0"
 	if !a.settledAt.IsZero() {
 		done = strconv.FormatInt(a.settledAt.UnixMicro(), 10)
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"distributed_foreground_insert": 1, "load_balancing": sameReplica}))
-	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(a.holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
+	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 
 // Pass assembles every leg that changed since the last pass.
@@ -279,6 +323,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	}
 	oldest := now
 	for {
+		a.takeHanded()
 		if len(a.waiting) > 0 {
 			oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
 			if a.waiting, err = a.readInsertions(ctx, a.waiting); err != nil {
@@ -326,7 +371,12 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 	switch {
 	case a.done.IsZero():
 		a.cache.follows = 0 // everything there is comes by
-	case a.cache.follows == 0 && len(a.read) == 0:
+		if !a.died.IsZero() {
+			if err := a.mend(ctx); err != nil {
+				return err
+			}
+		}
+	case !a.looked:
 		if err := a.warm(ctx, now); err != nil {
 			return err
 		}
@@ -355,7 +405,10 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 			a.waiting = append(a.waiting, f)
 		}
 	}
-	a.done = now
+	a.done, a.looked = now, true
+	if a.running {
+		a.inbox.open()
+	}
 	return nil
 }
 
@@ -447,6 +500,9 @@ func (a *Assembler) insert(ctx context.Context, table, columns string, rows int,
 		"async_insert": 0, "insert_deduplicate": 0, "max_partitions_per_insert_block": 0, "wait_end_of_query": 1, "log_comment": "heplake assembler",
 		"max_insert_block_size": 10_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0, "max_threads": 1,
 		"distributed_foreground_insert": 1, "load_balancing": sameReplica,
+		// A part's skip indexes are made by its first merge, and there is no row twice
+		// in what is inserted: to look for that costs as much as half the rest.
+		"materialize_skip_indexes_on_insert": 0, "optimize_on_insert": 0,
 	}))
 	if err := a.cfg.Conn.InsertFormat(ctx, "RowBinary", "INSERT INTO "+a.table(table)+" ("+columns+")", bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("assemble: insert %d rows into %s: %w", rows, table, err)
@@ -488,7 +544,7 @@ func newMetrics() metrics {
 
 func (a *Assembler) collectors() []prometheus.Collector {
 	m := &a.metrics
-	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.loaded, m.malformed, m.seconds, m.lag, m.pending, m.cached}
+	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.loaded, m.malformed, m.seconds, m.lag, m.pending, m.cached, a.inbox.handed, a.inbox.renewed}
 }
 
 // Describe implements prometheus.Collector.

@@ -74,24 +74,58 @@ func (a *Assembler) digestStored(ctx context.Context, budget time.Duration, ever
 	}
 }
 
-// Digests wait in memory for a little longer than messages: of a process that was
-// killed some were stored without. They are looked for around the end of what it
-// stored.
-const mendBefore, mendAfter = 10 * time.Second, 5 * time.Second
+// Digests wait in memory for longer than messages: of a process that was killed some
+// were stored without. They are looked for around the end of what it stored, and
+// around its last sign of life: so long before it, as ingest holds them for 15 s at
+// most and only those of messages whose times are within 10 s of their receipt.
+const (
+	mendBefore, mendAfter = 10 * time.Second, 5 * time.Second
+	diedBefore, diedAfter = 30 * time.Second, leaseEvery + 15*time.Second
+)
 
-// mend makes the digests again of what was stored shortly before the last digest.
+// mend makes the digests again of what was stored shortly before the last digest,
+// and before the end of the process that worked before.
 func (a *Assembler) mend(ctx context.Context) error {
 	var last time.Time
 	err := a.rows(ctx, "SELECT max(touched) FROM "+a.table("leg_digests")+" WHERE touched > now64(6) - toIntervalDay(1)", func(r *reader) { last = time.UnixMicro(r.int64()) })
-	if err != nil || last.Unix() <= 0 {
+	if err != nil {
 		return err
 	}
-	for _, source := range []string{schema.SIP.Name, schema.Media.Name} {
-		if err := a.DigestStored(ctx, source, last.Add(-mendBefore), last.Add(mendAfter)); err != nil {
-			return err
+	var times []span
+	if last.Unix() > 0 {
+		times = append(times, span{last.Add(-mendBefore), last.Add(mendAfter)})
+	}
+	if !a.died.IsZero() {
+		s := span{a.died.Add(-diedBefore), a.died.Add(diedAfter)}
+		if n := len(times); n > 0 && !times[0].to.Before(s.from) && !s.to.Before(times[0].from) {
+			s.from, s.to = earlier(s.from, times[0].from), later(s.to, times[0].to)
+			times = times[:0]
+		}
+		times = append(times, s)
+	}
+	for _, s := range times {
+		for _, source := range []string{schema.SIP.Name, schema.Media.Name} {
+			if err := a.DigestStored(ctx, source, s.from, s.to); err != nil {
+				return err
+			}
 		}
 	}
+	a.died = time.Time{}
 	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // daysToDo finds the newest day to do.

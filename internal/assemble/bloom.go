@@ -4,18 +4,20 @@ import "time"
 
 // remembered is a set of hashes that forgets: it may say that it has what it has
 // not, seldom, and never that it has not what was added since it began to keep
-// count. It grows to hold what comes in an hour, up to 64 MiB.
+// count. It grows to hold what comes in an hour, in up to maxWords.
 type remembered struct {
-	young, old bloom
-	// youngAt is when young was begun, since when old was: what was added from then
-	// on is in it.
-	youngAt, since time.Time
+	// filters are in the order in which they were begun; hashes are added to the last.
+	filters []bloom
+	// since is when the first of them was begun, zero if that is all there ever
+	// was: what was added from then on is in one of them.
+	since time.Time
 }
 
 // bloom is a Bloom filter of four bits for each hash.
 type bloom struct {
-	bits []uint64
-	n    int
+	bits  []uint64
+	n     int
+	begun time.Time
 }
 
 const (
@@ -24,6 +26,8 @@ const (
 	// bloomLoad is how many bits there are for each hash at least: one in fifty is
 	// found that was not added.
 	bloomLoad = 8
+	// maxWords bounds the filters together: 64 MiB.
+	maxWords = 2 * maxBloomWords
 )
 
 func (b *bloom) places(h uint64) (p [4]uint64) {
@@ -55,22 +59,46 @@ func (b *bloom) has(h uint64) bool {
 	return true
 }
 
-// remember is how long a full half must have lasted not to be made larger.
+// remember is how long ago what a filter has must be for it to go.
 const remember = time.Hour
 
 func (r *remembered) add(h uint64) {
-	if len(r.young.bits) == 0 {
-		r.young.bits = make([]uint64, minBloomWords)
+	last := len(r.filters) - 1
+	if last < 0 || bloomLoad*(r.filters[last].n+1) > 64*len(r.filters[last].bits) {
+		r.begin(time.Now())
+		last = len(r.filters) - 1
 	}
-	if bloomLoad*(r.young.n+1) > 64*len(r.young.bits) {
-		words, now := len(r.young.bits), time.Now()
-		if now.Sub(r.youngAt) < remember && words < maxBloomWords {
-			words *= 2
-		}
-		r.old, r.young = r.young, bloom{bits: make([]uint64, words)}
-		r.since, r.youngAt = r.youngAt, now
-	}
-	r.young.add(h)
+	r.filters[last].add(h)
 }
 
-func (r *remembered) has(h uint64) bool { return r.young.has(h) || r.old.has(h) }
+// begin begins a filter, twice as large as the one before if that lasted for less
+// than an hour, and lets go of those that are not needed any more.
+func (r *remembered) begin(now time.Time) {
+	words := minBloomWords
+	if n := len(r.filters); n > 0 {
+		last := &r.filters[n-1]
+		words = len(last.bits)
+		if now.Sub(last.begun) < remember && words < maxBloomWords {
+			words *= 2
+		}
+	}
+	all := words
+	for i := range r.filters {
+		all += len(r.filters[i].bits)
+	}
+	for len(r.filters) > 1 && (now.Sub(r.filters[1].begun) > remember || all > maxWords) {
+		all -= len(r.filters[0].bits)
+		r.since = r.filters[1].begun
+		r.filters = append(r.filters[:0:0], r.filters[1:]...)
+	}
+	r.filters = append(r.filters, bloom{bits: make([]uint64, words), begun: now})
+}
+
+func (r *remembered) has(h uint64) bool {
+	for i := len(r.filters) - 1; i >= 0; i-- {
+		if r.filters[i].has(h) {
+			return true
+		}
+	}
+	return false
+}

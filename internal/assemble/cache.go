@@ -29,6 +29,9 @@ type entry struct {
 	// decisive says that the change may decide the call, over that it may end it,
 	// reportsOnly that it is of reports alone.
 	decisive, over, reportsOnly bool
+	// handedAt is when some of it last came by the inbox: for a while that may be
+	// nowhere else.
+	handedAt time.Time
 	// assembledAt is when it was written last.
 	assembledAt time.Time
 	// row is the row of calls that it is part of, and written a hash of that.
@@ -45,6 +48,15 @@ type rowKey struct {
 }
 
 func (e *entry) dirty() bool { return !e.dirtySince.IsZero() }
+
+// handedFor is how long a digest may be in the inbox alone: ingest holds it for 15 s
+// and renews the inbox when ClickHouse does not take it for 20 s after.
+const handedFor = time.Minute
+
+// held reports whether it may have digests that are not stored yet.
+func (e *entry) held(now time.Time) bool {
+	return !e.handedAt.IsZero() && now.Sub(e.handedAt) < handedFor
+}
 
 // size is about the memory that it takes.
 func (e *entry) size() int { return cap(e.data) + len(e.tenant) + len(e.callID) + 400 }
@@ -130,13 +142,13 @@ func (c *cache) put(e *entry) {
 	c.bytes += e.size()
 }
 
-// forget lets the older half go, all but what is still to be written: that counts
-// no more until the next time, or it would be gone through with every leg.
+// forget lets the older half go, all but what is still to be written, or stored: that
+// counts no more until the next time, or it would be gone through with every leg.
 func (c *cache) forget() {
-	old := c.old
+	old, now := c.old, time.Now()
 	c.old, c.young, c.bytes = c.young, make(map[legID]*entry, len(c.young)), 0
 	for id, e := range old {
-		if e.dirty() {
+		if e.dirty() || e.held(now) {
 			c.young[id] = e
 			c.bytes += e.size()
 		} else {

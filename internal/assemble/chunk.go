@@ -195,11 +195,16 @@ func (c *chunk) complete(ctx context.Context, part []*entry) error {
 // are known.
 func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
 	for part := range slices.Chunk(list, chunkLegs) {
+		var held []heldEntry
+		now := time.Now()
 		wanted := make(map[legID]*entry, len(part))
 		ids := make([]legID, 0, len(part))
 		for _, e := range part {
 			wanted[e.legID] = e
 			ids = append(ids, e.legID)
+			if e.held(now) {
+				held = append(held, heldEntry{e, slices.Clone(e.data), e.first, e.last, e.lastAt})
+			}
 			e.data, e.lastAt, e.last, e.first = e.data[:0], 0, 0, 0
 		}
 		slices.SortFunc(ids, func(x, y legID) int { return cmp.Compare(x.callID, y.callID) })
@@ -211,11 +216,35 @@ func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
 				c.cache.bytes += e.size() - was
 			}
 		})
+		for _, h := range held {
+			h.giveBack()
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heldEntry is what was known of an entry of which not everything need be stored.
+type heldEntry struct {
+	*entry
+	known       []byte
+	first, last int64
+	lastAt      int
+}
+
+// giveBack adds it to what was read.
+func (h heldEntry) giveBack() {
+	e := h.entry
+	if h.last >= e.last {
+		e.lastAt = len(e.data) + h.lastAt
+	}
+	if e.first == 0 || h.first != 0 && h.first < e.first {
+		e.first = h.first
+	}
+	e.last = max(e.last, h.last)
+	e.data = append(e.data, h.known...)
 }
 
 // span is the time from the first to the last slot of the entries. Those of which

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
 	"github.com/heplake/heplake/internal/assemble"
+	"github.com/heplake/heplake/internal/digest"
 	"github.com/heplake/heplake/internal/laketest"
 )
 
@@ -44,7 +46,7 @@ func (c twice) InsertFormat(ctx context.Context, format, query string, data io.R
 
 // feed sends packets through the pipeline in batches of so many rows. during is
 // called now and then meanwhile.
-func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bool, during func()) {
+func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bool, inbox ingest.Handover, during func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Log: log})
@@ -60,6 +62,7 @@ func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bo
 		UDP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: batch, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 2, Tenant: "default",
 		CorrelationHeaders: []string{"X-CID", "Session-ID", "P-Charging-Vector"}, TimeAhead: decade, TimeBehind: decade,
+		Handover: inbox, HoldLegs: 1, HoldSkew: decade,
 	}, sp, insert.New(conn, l.Name, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -90,6 +93,32 @@ func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bo
 	}
 	if b := p.Books(); b.Lost() != 0 || b.Waiting != 0 {
 		t.Fatalf("loading lost %d packets, %d wait", b.Lost(), b.Waiting)
+	}
+}
+
+// counting is an inbox that counts what it was given.
+type counting struct {
+	ingest.Handover
+	pieces atomic.Int64
+}
+
+func (c *counting) Take(run uint64, tenant string, pieces []digest.Piece) bool {
+	c.pieces.Add(int64(len(pieces)))
+	return c.Handover.Take(run, tenant, pieces)
+}
+
+// run has the assembler work until stop is called.
+func run(t *testing.T, a *assemble.Assembler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
@@ -203,6 +232,8 @@ func TestTruth(t *testing.T) {
 		{"by sevens, shuffled, sent twice", 15, 7, true, true},
 		{"one by one, sent twice", 2, 1, false, true},
 		{"one by one, shuffled", 2, 1, true, false},
+		{"handed over", 400, 100_000, false, false},
+		{"handed over, shuffled", 400, 100_000, true, true},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			corpus, err := truth.New(truth.Config{
@@ -223,7 +254,22 @@ func TestTruth(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			feed(t, l, packets, way.batch, way.double, pass)
+			if strings.HasPrefix(way.name, "handed over") {
+				stop := run(t, a)
+				inbox := &counting{Handover: a.Inbox()}
+				for end := time.Now().Add(time.Minute); inbox.Run() == 0; time.Sleep(10 * time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatal("the assembler takes nothing")
+					}
+				}
+				feed(t, l, packets, way.batch, way.double, inbox, func() { time.Sleep(700 * time.Millisecond) })
+				stop()
+				if rows := query(t, l, "SELECT toString(countIf(handed != 0)) FROM leg_digests"); rows[0] == "0" || inbox.pieces.Load() == 0 {
+					t.Fatalf("%d pieces were handed over, %s rows say so", inbox.pieces.Load(), rows[0])
+				}
+			} else {
+				feed(t, l, packets, way.batch, way.double, nil, pass)
+			}
 			if err := a.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}

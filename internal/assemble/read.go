@@ -3,6 +3,7 @@ package assemble
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/heplake/heplake/internal/digest"
@@ -20,7 +21,7 @@ type insertion struct {
 // insertions lists the inserts since then that were not read yet, in order.
 func (a *Assembler) insertions(ctx context.Context, since time.Time) ([]insertion, error) {
 	var out []insertion
-	sql := "SELECT touched, count() FROM " + a.table("leg_digests") + " WHERE touched >= " + at(max(0, since.UnixMicro())) + " GROUP BY touched"
+	sql := "SELECT touched, count() FROM " + a.table("leg_digests") + " WHERE touched >= " + at(max(0, since.UnixMicro())) + a.notHanded() + " GROUP BY touched"
 	err := a.rows(ctx, sql, func(r *reader) {
 		i := insertion{touched: r.int64(), rows: r.uint64()}
 		if a.read[i.touched] != i.rows {
@@ -53,7 +54,7 @@ func (a *Assembler) readInsertions(ctx context.Context, list []insertion) (rest 
 	for i, in := range list[:n] {
 		times[i] = in.touched
 	}
-	condition := "touched >= " + at(times[0]) + " AND touched <= " + at(times[n-1]) + " AND toUnixTimestamp64Micro(touched) IN (" + joinInts(times) + ")"
+	condition := "touched >= " + at(times[0]) + " AND touched <= " + at(times[n-1]) + " AND toUnixTimestamp64Micro(touched) IN (" + joinInts(times) + ")" + a.notHanded()
 	now := time.Now()
 	err = a.digests(ctx, condition, func(id legID, slot int64, kinds digest.Kinds, data []byte) {
 		a.cache.digest(id, slot, kinds, data, now)
@@ -66,6 +67,28 @@ func (a *Assembler) readInsertions(ctx context.Context, list []insertion) (rest 
 		a.read[in.touched] = in.rows
 	}
 	return list[n:], nil
+}
+
+// notHanded is the condition for digests that were not in the inbox before.
+func (a *Assembler) notHanded() string {
+	if run := a.inbox.Run(); run != 0 {
+		return " AND handed != " + strconv.FormatUint(run, 10)
+	}
+	return ""
+}
+
+// takeHanded takes in what is in the inbox.
+func (a *Assembler) takeHanded() {
+	now := time.Now()
+	for _, h := range a.inbox.drain() {
+		tenant := a.intern([]byte(h.tenant))
+		for i := range h.pieces {
+			p := &h.pieces[i]
+			id := legID{tenant, p.CallID}
+			a.cache.digest(id, int64(p.Slot), p.Kinds, p.Digest, now).handedAt = now
+			a.index(id, p.Kinds, p.Digest)
+		}
+	}
 }
 
 // digests reads digests. data holds until each returns.

@@ -120,6 +120,12 @@ type leg struct {
 	hash  uint64
 	// keys are the leg's ids, each after the correlation id that it came with.
 	keys []byte
+	// fresh says that it is in the builder's list of what came since Hand. handed is
+	// the length of data, and told that of keys, which were given out; kinds since
+	// then are in news.
+	fresh        bool
+	handed, told int
+	news         Kinds
 }
 
 // noteCorrelation notes a correlation id, also where it is the Call-ID.
@@ -132,6 +138,7 @@ type Builder struct {
 	count int
 	slots []int32 // number of a leg plus one; 0 is free; a power of two long
 	bytes int
+	fresh []int32 // numbers of legs to which something came since Hand
 	// Opened is when the first was received that is in it, by the caller's word.
 	Opened time.Time
 	text   []byte // scratch
@@ -173,7 +180,7 @@ func (b *Builder) Reset() {
 			l.data = nil
 		}
 	}
-	b.count, b.bytes, b.Opened = 0, 0, time.Time{}
+	b.count, b.bytes, b.fresh, b.Opened = 0, 0, b.fresh[:0], time.Time{}
 }
 
 // at returns what gathers the leg's row for the time.
@@ -189,6 +196,10 @@ func (b *Builder) at(us int64, callID []byte) *leg {
 	mask := uint64(len(b.slots) - 1)
 	for s := h & mask; b.slots[s] != 0; s = (s + 1) & mask {
 		if l := &b.legs[b.slots[s]-1]; l.hash == h && l.slot == slot && string(l.callID) == string(callID) {
+			if !l.fresh {
+				l.fresh = true
+				b.fresh = append(b.fresh, b.slots[s]-1)
+			}
 			return l
 		}
 	}
@@ -203,14 +214,22 @@ func (b *Builder) at(us int64, callID []byte) *leg {
 	l := &b.legs[b.count]
 	*l = leg{
 		slot: slot, hash: h, base: int64(slot) * 1_000_000, rank: -1,
-		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0],
+		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0], fresh: true,
 	}
-	l.data = append(l.data, recordBase)
-	l.data = le.AppendUint64(l.data, uint64(l.base))
+	l.data = appendBase(l.data, l.base)
+	b.fresh = append(b.fresh, int32(b.count))
 	b.place(h, b.count)
 	b.count++
 	return l
 }
+
+// appendBase appends the record that times of what follows count from.
+func appendBase(b []byte, base int64) []byte {
+	return le.AppendUint64(append(b, recordBase), uint64(base))
+}
+
+// baseSize is the length of that record.
+const baseSize = 9
 
 func (b *Builder) place(h uint64, i int) {
 	mask := uint64(len(b.slots) - 1)
@@ -245,25 +264,26 @@ func (b *Builder) Message(m *Message) {
 		}
 	}
 	was := len(l.data)
+	var kinds Kinds
 	final := m.Status >= 200 && (method == calls.Invite || method == calls.Register)
 	opens := m.Status == 0 && len(m.ToTag) == 0 && len(m.Method) > 0 && method != calls.Ack && method != calls.Bye && method != calls.Cancel && method != calls.Prack
 	switch method {
 	case calls.Invite:
-		l.kinds |= OfCall
+		kinds |= OfCall
 		if final {
-			l.kinds |= Decisive
+			kinds |= Decisive
 			if m.Status >= 300 && m.Status != 401 && m.Status != 407 {
-				l.kinds |= Over
+				kinds |= Over
 			}
 		}
 	case calls.Bye:
-		l.kinds |= OfCall | Decisive | Over
+		kinds |= OfCall | Decisive | Over
 	case calls.Cancel:
-		l.kinds |= OfCall | Decisive
+		kinds |= OfCall | Decisive
 	case calls.Register:
-		l.kinds |= OfRegistration
+		kinds |= OfRegistration
 	default:
-		l.kinds |= Further
+		kinds |= Further
 	}
 	sdp := hashOf(m.SDP)
 	src, dst := hostHash(&m.Src, m.SrcPort), hostHash(&m.Dst, m.DstPort)
@@ -285,7 +305,7 @@ func (b *Builder) Message(m *Message) {
 
 	answer := m.Status > 0 && method == calls.Invite
 	if opens {
-		l.kinds |= Opens
+		kinds |= Opens
 	}
 	if opens || answer {
 		l.address(src, &m.Src, m.SrcPort)
@@ -295,11 +315,11 @@ func (b *Builder) Message(m *Message) {
 		b.opening(l, m, opens)
 	}
 	if linked {
-		l.kinds |= Linked
+		kinds |= Linked
 		l.text(recordCorrelation, m.CorrelationID)
 	}
 	for _, link := range m.Links {
-		l.kinds |= Linked
+		kinds |= Linked
 		if l.text(recordLink, link) {
 			l.key(m.CorrelationID, linkValue(link))
 		}
@@ -323,6 +343,7 @@ func (b *Builder) Message(m *Message) {
 		l.text(recordAgent, m.Server)
 	}
 	l.node(m)
+	l.kinds, l.news = l.kinds|kinds, l.news|kinds
 	b.bytes += len(l.data) - was
 }
 
@@ -443,7 +464,7 @@ func (b *Builder) Report(id []byte, r *Report) {
 		return
 	}
 	l := b.at(r.Time, id)
-	l.kinds |= Reports
+	l.kinds, l.news = l.kinds|Reports, l.news|Reports
 	was := len(l.data)
 	l.data = le.AppendUint64(append(l.data, recordReport), uint64(r.Time))
 	l.data = append(l.data, r.Src[:]...)
@@ -468,15 +489,17 @@ func (b *Builder) Row(i int) Row {
 }
 
 // IDs gives the ids that name the leg of the i-th row, each with each correlation
-// id that its messages had; none of a row of reports alone.
+// id that its messages had, and each once as long as the builder is not reset; none
+// of a row of reports alone.
 func (b *Builder) IDs(i int, each func(ID)) {
 	l := &b.legs[i]
-	for rest := l.keys; len(rest) > 0; {
+	for rest := l.keys[l.told:]; len(rest) > 0; {
 		var correlation, key []byte
 		correlation, rest = cutString(rest)
 		key, rest = cutString(rest)
 		each(ID{Slot: l.slot, Key: key, CallID: l.callID, CorrelationID: correlation})
 	}
+	l.told = len(l.keys)
 }
 
 func cutString(b []byte) (s, rest []byte) {

@@ -1,0 +1,196 @@
+package ingest
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/heplake/heplake/ingest/batch"
+	"github.com/heplake/heplake/internal/digest"
+	"github.com/heplake/heplake/schema"
+)
+
+// Handover takes digests before they are stored: an assembler in this process. They
+// are then stored later, and less of them, as what comes to a leg within seconds
+// is one row. It must be safe for concurrent use.
+type Handover interface {
+	// Run is a number, other than 0, by which it knows what was handed to it; 0 when
+	// it takes nothing at the moment. When the number changes, what was handed to it
+	// under another must be read from the table, where each row has its number.
+	Run() uint64
+	// Take gives it pieces of the tenant's legs, which are its own from then on. It
+	// reports whether the run is still that.
+	Take(run uint64, tenant string, pieces []digest.Piece) bool
+	// Renew has it choose another number.
+	Renew()
+}
+
+const (
+	// holdFor is how long digests are held that were handed over, heldBytes how many
+	// bytes of them in a worker.
+	holdFor   = 15 * time.Second
+	heldBytes = 8 << 20
+	// heldSkew is how far a record's time may be from that of its receipt for its
+	// digest to be held: what a process that is killed has in memory is made again
+	// of the messages with times shortly before (assemble.mend).
+	heldSkew = 10 * time.Second
+	// holdLegs is how many legs must get something within a batch's age: holding the
+	// digests of few spares little.
+	holdLegs = 64
+	// Digests that fill heldBytes within floodTime come too fast for that: they are
+	// stored as they come, for so long.
+	floodTime, floodPause = 4 * time.Second, 10 * time.Second
+	// overdue is how long digests may wait for ClickHouse before the assembler is
+	// not to rely on its memory of them any more.
+	overdue = 20 * time.Second
+)
+
+// heldDigests is the state of what a worker holds.
+type heldDigests struct {
+	// run is what they were handed over under, 0 when they were not.
+	run uint64
+	// handed is when they were last.
+	handed time.Time
+	// promptUntil ends a flood.
+	promptUntil time.Time
+}
+
+// sealDigests hands over digests, and seals those that are due, having been received
+// before t; all of them at a stop.
+func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
+	if p.cfg.Handover != nil && now.Sub(p.lookedOverdue) > time.Second {
+		p.lookedOverdue = now
+		if at := p.spool.OldestPut(schema.LegDigests.Name); !at.IsZero() && now.Sub(at) > overdue {
+			p.cfg.Handover.Renew()
+		}
+	}
+	if gone := p.idsGone.Load(); gone != p.told.gone {
+		p.told.gone = gone
+		clear(p.told.seen)
+	}
+	// What one worker has to hand over goes with what the others have: fewer batches.
+	due := false
+	for _, w := range p.workers {
+		w.mu.Lock()
+		due = due || w.digestsDue(t)
+		w.mu.Unlock()
+	}
+	if due {
+		for _, w := range p.workers {
+			w.mu.Lock()
+			if b := &w.promptDigests; b.Len() > 0 {
+				w.idsReceived = b.Opened
+				w.flushDigests(b, 0)
+			}
+			w.sealHeld(now, stopping)
+			w.mu.Unlock()
+		}
+	}
+	sealOld(p, p.digests, func(w *worker) *openBatches[batch.LegDigests] { return &w.digestRows }, t)
+	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
+}
+
+// digestsDue reports whether the worker has digests that were received before t,
+// or as many as it may have.
+func (w *worker) digestsDue(t time.Time) bool {
+	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || b.Size() > heldBytes) {
+		return true
+	}
+	b := &w.digests
+	return b.Len() > 0 && (w.heldSince().Before(t) || b.Size() > heldBytes)
+}
+
+// heldSince is when the first was received of what is held and was not handed over.
+func (w *worker) heldSince() time.Time {
+	if w.held.run != 0 {
+		return w.held.handed
+	}
+	return w.digests.Opened
+}
+
+// sealHeld hands over what the worker holds, and makes rows of it when it is time.
+func (w *worker) sealHeld(now time.Time, stopping bool) {
+	b, h := &w.digests, &w.held
+	if b.Len() == 0 {
+		return
+	}
+	full := b.Size() > heldBytes
+	w.idsReceived = w.heldSince()
+	run := uint64(0)
+	if w.p.cfg.Handover != nil && now.After(h.promptUntil) {
+		run = w.p.cfg.Handover.Run()
+	}
+	if run == 0 || h.run != 0 && h.run != run || h.run == 0 && (b.Fresh() < w.p.cfg.HoldLegs || stopping) {
+		w.flushDigests(b, h.run)
+		return
+	}
+	h.run, h.handed = run, now
+	pieces := b.Hand(w.addID)
+	taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces)
+	if !taken || stopping || full || now.Sub(b.Opened) > holdFor {
+		if full && now.Sub(b.Opened) < floodTime {
+			h.promptUntil = now.Add(floodPause)
+		}
+		w.flushDigests(b, run)
+	}
+}
+
+// flushDigests makes rows of what was gathered, and was handed over in this run.
+func (w *worker) flushDigests(b *digest.Builder, run uint64) {
+	for i := range b.Len() {
+		b.IDs(i, w.addID)
+		row := b.Row(i)
+		if row.Kinds == 0 {
+			continue
+		}
+		rows := open(w, &w.digestRows, int64(row.Slot)*1_000_000)
+		rows.Cols.Slot.Append(row.Slot)
+		rows.Cols.Tenant.AppendString(w.p.cfg.Tenant)
+		rows.Cols.CallID.Append(row.CallID)
+		rows.Cols.Kinds.Append(uint8(row.Kinds))
+		rows.Cols.Handed.Append(run)
+		rows.Cols.Digest.Append(row.Digest)
+		commit(w, &w.digestRows, rows, 0, b.Opened)
+	}
+	if b == &w.digests {
+		w.held.run = 0
+	}
+	b.Reset()
+}
+
+// toldIDs are the rows of table ids that a worker made of late: a call has several
+// messages in an hour, which one row leads to.
+type toldIDs struct {
+	seen []uint64
+	// gone is how many batches of ids were lost when this was begun.
+	gone uint64
+}
+
+// toldRows is how many rows are remembered.
+const toldRows = 1 << 16
+
+var toldSeed = maphash.MakeSeed()
+
+// has reports whether the row was made before, and remembers that it is now. hash
+// is that of the id.
+func (s *toldIDs) has(hash uint64, id digest.ID) bool {
+	if s.seen == nil {
+		s.seen = make([]uint64, toldRows)
+	}
+	const odd = 0x9e3779b97f4a7c15
+	h := (hash+uint64(id.Slot/3600))*odd ^ maphash.Bytes(toldSeed, id.CallID)
+	h = h*odd ^ maphash.Bytes(toldSeed, id.CorrelationID)
+	place := &s.seen[h%toldRows]
+	if *place == h {
+		return true
+	}
+	*place = h
+	return false
+}
+
+// dropBatch enters a batch that is lost at the stage.
+func (p *Pipeline) dropBatch(table string, loss Loss, rows, packets int) {
+	p.ledger.dropBatch(table, loss, rows, packets)
+	if table == schema.IDs.Name {
+		p.idsGone.Add(1)
+	}
+}

@@ -1,0 +1,46 @@
+package digest
+
+// Piece is what came to a leg in a slot. Pieces of a leg are put together by
+// writing them one behind the other.
+type Piece struct {
+	// Slot is when the slot begins, in s since the epoch.
+	Slot   uint32
+	CallID string
+	Kinds  Kinds
+	Digest []byte
+}
+
+// Fresh is to how many legs something came since Hand.
+func (b *Builder) Fresh() int { return len(b.fresh) }
+
+// Hand gives what came to each leg since the last Hand, and its new ids. What it
+// returns is the caller's: its memory is not the builder's. The builder goes on to
+// hold all that it was given; what a row says once, like who called whom, is in
+// one of the pieces alone.
+func (b *Builder) Hand(ids func(ID)) []Piece {
+	size, n := 0, 0
+	for _, i := range b.fresh {
+		if l := &b.legs[i]; len(l.data) > l.handed && l.news != 0 {
+			size += len(l.callID) + baseSize + len(l.data) - l.handed
+			n++
+		}
+	}
+	text, pieces := make([]byte, 0, size), make([]Piece, 0, n)
+	for _, i := range b.fresh {
+		l := &b.legs[i]
+		l.fresh = false
+		b.IDs(int(i), ids)
+		if len(l.data) == l.handed || l.news == 0 {
+			continue
+		}
+		from := len(text)
+		if l.handed > 0 {
+			text = appendBase(text, l.base)
+		}
+		text = append(text, l.data[l.handed:]...)
+		pieces = append(pieces, Piece{l.slot, string(l.callID), l.news, text[from:len(text):len(text)]})
+		l.handed, l.news = len(l.data), 0
+	}
+	b.fresh = b.fresh[:0]
+	return pieces
+}
