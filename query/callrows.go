@@ -325,7 +325,8 @@ func (s *Store) known(ctx context.Context, c *cost, r closureRequest, ids []stri
 	return out, err
 }
 
-// otherMethods is the condition for messages that belong to no call.
+// otherMethods is the condition for messages that belong to no call: by their CSeq,
+// or as requests of another method than that names, which open no call either.
 var otherMethods = func() string {
 	var calls []string
 	for _, m := range schema.CallMethods {
@@ -333,5 +334,6 @@ var otherMethods = func() string {
 			calls = append(calls, schema.Quote(m))
 		}
 	}
-	return "cseq_method NOT IN (" + strings.Join(calls, ", ") + ")"
+	list := " NOT IN (" + strings.Join(calls, ", ") + ")"
+	return "(cseq_method" + list + " OR method != '' AND method" + list + ")"
 }()

@@ -39,6 +39,10 @@ func TestEveryFieldFinds(t *testing.T) {
 			t.Errorf("%s: no call", filter)
 		}
 	}
+	// What came a minute ago is looked at by its messages; this is about what is older.
+	if err := l.DB.Exec(t.Context(), "TRUNCATE TABLE leg_digests"); err != nil {
+		t.Fatal(err)
+	}
 	// Every call either has a message with a value, or none has: the two are all.
 	with, without := len(l.search(t, `pai_user != ""`)), len(l.search(t, `pai_user = ""`))
 	if all := len(l.search(t, "")); with == 0 || with+without != all {
