@@ -123,6 +123,7 @@ type Assembler struct {
 	worked  int
 	rollups []*rollup
 	resumed bool
+	clock   clock
 	backfill
 
 	calls         *rowBuffer[calls.Call]
@@ -251,6 +252,7 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 		a.leaseAt, a.done, a.settledAt, a.waiting = time.Time{}, time.Time{}, time.Time{}, nil
 		a.inbox.close()
 		a.looked = false
+		a.clock.looked = time.Time{}
 		a.cache.reset()
 		clear(a.read)
 		return false, nil
@@ -273,9 +275,11 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 
 // state reads who works, how far it is, when it said so, and how long ago that was.
 func (a *Assembler) state(ctx context.Context) (holder string, done, signed time.Time, age time.Duration, err error) {
-	sql := "SELECT holder, done, time, dateDiff('microsecond', time, now64(6)) FROM " + a.table("assembler") + " ORDER BY time DESC, holder DESC LIMIT 1"
+	sql := "SELECT holder, done, time, now64(6) FROM " + a.table("assembler") + " ORDER BY time DESC, holder DESC LIMIT 1"
 	err = a.rows(ctx, sql, func(r *reader) {
-		holder, done, signed, age = r.string(), time.UnixMicro(r.int64()).UTC(), time.UnixMicro(r.int64()).UTC(), time.Duration(r.int64())*time.Microsecond
+		holder, done = r.string(), time.UnixMicro(r.int64()).UTC()
+		at := r.int64()
+		signed, age = time.UnixMicro(at).UTC(), a.clock.silence(at, r.int64())
 	})
 	if done.Unix() <= 0 {
 		done = time.Time{}
@@ -301,7 +305,8 @@ func (a *Assembler) record(ctx context.Context, holder string) error {
 		done = strconv.FormatInt(a.settledAt.UnixMicro(), 10)
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"distributed_foreground_insert": 1, "load_balancing": sameReplica}))
-	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT now64(6), "+schema.Quote(holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
+	newest := "greatest(now64(6), fromUnixTimestamp64Micro(toInt64(" + strconv.FormatInt(a.clock.row+1, 10) + ")))"
+	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT "+newest+", "+schema.Quote(holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 
 // Pass assembles every leg that changed since the last pass.
@@ -313,6 +318,9 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	began := time.Now()
 	now, err := a.serverTime(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.outrun(ctx); err != nil {
 		return err
 	}
 	if err := a.look(ctx, now); err != nil {
@@ -337,7 +345,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 			break
 		}
 	}
-	a.metrics.lag.Set(now.Sub(oldest).Seconds())
+	a.metrics.lag.Set(max(0, now.Sub(oldest)-a.clock.ahead).Seconds())
 	if len(a.waiting) == 0 && len(a.cache.dirty) == 0 {
 		a.settledAt = now
 	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && t.After(a.settledAt) {
@@ -390,7 +398,7 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 			back, a.farAt = farOverlap, time.Now()
 			a.forgetRead(a.done.Add(-2 * farOverlap).UnixMicro())
 		}
-		since = a.done.Add(-back)
+		since = a.clock.since(a.done, now, back)
 	}
 	fresh, err := a.insertions(ctx, since)
 	if err != nil {
@@ -405,7 +413,7 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 			a.waiting = append(a.waiting, f)
 		}
 	}
-	a.done, a.looked = now, true
+	a.done, a.looked, a.clock.looked = now, true, time.Now()
 	if a.running {
 		a.inbox.open()
 	}

@@ -54,7 +54,9 @@ func (a *Assembler) readInsertions(ctx context.Context, list []insertion) (rest 
 	for i, in := range list[:n] {
 		times[i] = in.touched
 	}
-	condition := "touched >= " + at(times[0]) + " AND touched <= " + at(times[n-1]) + " AND toUnixTimestamp64Micro(touched) IN (" + joinInts(times) + ")" + a.notHanded()
+	// What was left waiting, and what a clock that was set back gave a time before, are
+	// in no order.
+	condition := "touched >= " + at(slices.Min(times)) + " AND touched <= " + at(slices.Max(times)) + " AND toUnixTimestamp64Micro(touched) IN (" + joinInts(times) + ")" + a.notHanded()
 	now := time.Now()
 	err = a.digests(ctx, condition, func(id legID, slot int64, kinds digest.Kinds, data []byte) {
 		a.cache.digest(id, slot, kinds, data, now)

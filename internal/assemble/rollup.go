@@ -127,7 +127,7 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 					return nil
 				}
 				start := time.Now()
-				if err := a.fill(ctx, r, place, group, uint64(at.UnixMicro())); err != nil {
+				if err := a.fill(ctx, r, place, group, a.clock.next(at)); err != nil {
 					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
 				}
 				r.took[place] = time.Since(start)

@@ -55,7 +55,7 @@ func (c *chunk) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	version := uint64(c.now.UnixMicro())
+	version := c.clock.next(c.now)
 	var written []*calls.Call
 	var sums []uint64
 	for i := range made {
