@@ -16,6 +16,10 @@ type commits struct {
 	// issued is the last number given out; under way are those not in the spool yet.
 	issued   uint64
 	underWay map[uint64]struct{}
+	// unspooled are those not written to the spool yet, with when their first packet
+	// was received; gathering is that of the oldest on its way to a number.
+	unspooled map[uint64]time.Time
+	gathering time.Time
 	// unsafe is the greatest number of a batch that did not get onto the disk.
 	unsafe uint64
 	// through is, by worker, the time before which none of its open batches was
@@ -24,17 +28,19 @@ type commits struct {
 }
 
 func newCommits() *commits {
-	c := &commits{underWay: map[uint64]struct{}{}, through: map[*worker]time.Time{}}
+	c := &commits{underWay: map[uint64]struct{}{}, unspooled: map[uint64]time.Time{}, through: map[*worker]time.Time{}}
 	c.changed = sync.NewCond(&c.mu)
 	return c
 }
 
-// issue numbers a batch that is handed to the sealers.
-func (c *commits) issue() uint64 {
+// issue numbers a batch that is handed to the sealers, whose first packet was
+// received then.
+func (c *commits) issue(opened time.Time) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.issued++
 	c.underWay[c.issued] = struct{}{}
+	c.unspooled[c.issued] = opened
 	return c.issued
 }
 
@@ -44,10 +50,46 @@ func (c *commits) settle(number uint64, safe bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.underWay, number)
+	delete(c.unspooled, number)
 	if !safe {
 		c.unsafe = max(c.unsafe, number)
 	}
 	c.changed.Broadcast()
+}
+
+// spooled says that a batch is in the spool, if not on the disk yet.
+func (c *commits) spooled(number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.unspooled, number)
+}
+
+// gather says when the first packet was received of the batches that are about to
+// be sealed; zero when there are none any more.
+func (c *commits) gather(oldest time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gathering = oldest
+}
+
+// oldest is when the first packet was received that is in a batch on its way to
+// the spool; zero when none is.
+func (c *commits) oldest() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.gathering
+	for _, opened := range c.unspooled {
+		t = earlier(t, opened)
+	}
+	return t
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(t, u time.Time) time.Time {
+	if t.IsZero() || !u.IsZero() && u.Before(t) {
+		return u
+	}
+	return t
 }
 
 // pass says that the worker has no open batch any more that was opened before

@@ -65,6 +65,7 @@ var (
 	descDropped  = prometheus.NewDesc("heplake_dropped_total", "Packets lost, by the stage where and the reason why. received = stored + dropped + waiting, always.", []string{"stage", "reason"}, nil)
 	descWaiting  = prometheus.NewDesc("heplake_waiting", "Packets in open batches and in the spool.", nil, nil)
 	descLostRows = prometheus.NewDesc("heplake_dropped_rows_total", "Rows lost with packets that had become rows of a table, by table, stage and reason.", []string{"table", "stage", "reason"}, nil)
+	descAtRisk   = prometheus.NewDesc("heplake_unspooled_oldest_seconds", "How long ago the first packet was received that is not in the spool yet: what heplake, killed now, would cost. 0 when none is.", nil, nil)
 	descQueue    = prometheus.NewDesc("heplake_queue_length", "What waits between two stages: full batches for a sealer (seal), batches on their way to ClickHouse (insert).", []string{"queue"}, nil)
 	descQueueCap = prometheus.NewDesc("heplake_queue_capacity", "How much may wait between two stages. A full seal queue holds up receipt, which streams feel and sockets' buffers take up.", []string{"queue"}, nil)
 	descOpen     = prometheus.NewDesc("heplake_batch_open_rows", "Rows in open batches.", []string{"table"}, nil)
@@ -95,7 +96,7 @@ func (p *Pipeline) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range p.timings.collectors() {
 		c.Describe(ch)
 	}
-	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descQueue, descQueueCap, descOpen, descOpenSize, descSpare, descRows, descKept, descAbsurd, descSpool, descBatches,
+	for _, d := range []*prometheus.Desc{descReceived, descStored, descDropped, descWaiting, descLostRows, descAtRisk, descQueue, descQueueCap, descOpen, descOpenSize, descSpare, descRows, descKept, descAbsurd, descSpool, descBatches,
 		descSpoolErr, descConns, descRefused, descUnread, descBuffer, descFrames, descHomerPackets, descHomerMethods, descHomerCodes, descHomerErrors, descHomerInserts} {
 		ch <- d
 	}
@@ -156,6 +157,7 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	counter(descHomerErrors, books.Lost()+undecodable)
 	gauge(descHomerInserts, p.rate.perSecond(time.Now(), rows))
 
+	gauge(descAtRisk, p.unspooledAge(time.Now()).Seconds())
 	gauge(descQueue, float64(len(p.seal)), "seal")
 	gauge(descQueueCap, float64(cap(p.seal)), "seal")
 	gauge(descQueue, float64(p.sending.Load()), "insert")
@@ -216,6 +218,36 @@ func (p *Pipeline) openBatches() map[string]openSize {
 		w.mu.Unlock()
 	}
 	return sum
+}
+
+// unspooledAge is for how long the first packet has waited that is not in the spool.
+func (p *Pipeline) unspooledAge(now time.Time) time.Duration {
+	oldest := earlier(p.oldestOpen(), p.commits.oldest())
+	if oldest.IsZero() {
+		return 0
+	}
+	return now.Sub(oldest)
+}
+
+// oldestOpen is when the first packet of the open batches was received; zero when
+// they are empty.
+func (p *Pipeline) oldestOpen() (t time.Time) {
+	for _, w := range p.workers {
+		w.mu.Lock()
+		t = earlier(earlier(earlier(t, opened(&w.sipRows)), opened(&w.mediaRows)), opened(&w.eventRows))
+		w.mu.Unlock()
+	}
+	return t
+}
+
+// opened is when the first packet of a worker's open batches was received.
+func opened[R any](o *openBatches[R]) (t time.Time) {
+	for _, b := range o.byDay {
+		if b.Rows() > 0 {
+			t = earlier(t, b.Opened())
+		}
+	}
+	return t
 }
 
 func addOpen[R any](sum map[string]openSize, o *openBatches[R]) {

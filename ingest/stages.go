@@ -99,6 +99,8 @@ func (p *Pipeline) sealOpenedBefore(t time.Time) {
 	for _, w := range p.workers {
 		w.flush(now, stopping)
 	}
+	p.commits.gather(p.oldestOpen())
+	defer p.commits.gather(time.Time{})
 	sealOld(p, p.sips, func(w *worker) *openBatches[batch.SIP] { return &w.sipRows }, t)
 	sealOld(p, p.medias, func(w *worker) *openBatches[batch.Media] { return &w.mediaRows }, t)
 	sealOld(p, p.events, func(w *worker) *openBatches[batch.Events] { return &w.eventRows }, t)
@@ -147,6 +149,7 @@ func (p *Pipeline) sealLoop(ctx context.Context) {
 		s.release()
 		p.dropLost(evicted)
 		p.timings.write.WithLabelValues(table).Observe(time.Since(began).Seconds())
+		p.commits.spooled(s.commit())
 		if err != nil {
 			p.dropBatch(table, Loss{"spool", "full"}, rows, packets)
 			p.commits.settle(s.commit(), false)

@@ -196,7 +196,7 @@ func commit[R any](w *worker, o *openBatches[R], b *batch.Batch[R], packets int,
 
 func sealAll[R any](p *Pipeline, pool *pool[R], batches []*batch.Batch[R]) {
 	for _, b := range batches {
-		p.seal <- sealing[R]{b, pool, p.commits.issue(), take(p.sealRoom, p.sealBytes(), b.Size())}
+		p.seal <- sealing[R]{b, pool, p.commits.issue(b.Opened()), take(p.sealRoom, p.sealBytes(), b.Size())}
 	}
 }
 
