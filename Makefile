@@ -46,7 +46,7 @@ e2e: test-deps build ## End to end only: the binary, real senders, the plugin in
 	@./internal/make/e2e.sh
 
 .PHONY: soak
-soak: $(ENGINE) ## Kill heplake and its engine KILLS times (default 200) under load and compare sent with stored
+soak: $(ENGINE) ## Kill heplake and its engine KILLS times (default 200) and set their clock, under load, and compare sent with stored
 	@HEPLAKE_SOAK=$(or $(KILLS),200) $(GO) test ./internal/kill -count=1 -v -timeout 6h
 
 .PHONY: lint

@@ -34,7 +34,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	l.start(t)
-	r := round{t, l, &line{}, nil, "full-disk"}
+	r := round{t, l, &line{}, "full-disk"}
 	before := r.settle(t)
 	o := r.load()
 	nap()

@@ -5,9 +5,14 @@
 // what is stored after each kill, and that what was stored before is as it was.
 //
 // What must hold: no record is stored twice, ever. An engine that is killed or
-// hangs costs nothing. A heplake that is killed costs at most what it received
-// within batch.age before, and what the disk took beyond that is measured, and
-// nothing that it answered for by hep.durable. One that is asked to stop costs
-// nothing of a sender that heeds the end of its connection, and nothing of the
-// others that is not counted. The table at the end sums up every way of killing.
+// hangs costs nothing. A heplake that is killed costs at most what it had received
+// and not yet written to the spool, by a metric of its own that goes back by
+// batch.age, and nothing that it answered for by hep.durable. One that is asked to
+// stop costs nothing of a sender that heeds the end of its connection, and nothing
+// of the others that is not counted. The table at the end sums up every way of
+// killing.
+//
+// The tests of clocks set the clock of heplake and its engine, and of nobody else:
+// testdata/clock.c takes the place of the functions by which programs ask for the
+// time. They need a C compiler and Linux on x86-64.
 package kill

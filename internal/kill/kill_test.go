@@ -34,8 +34,7 @@ type round struct {
 	*testing.T
 	*lake
 	*line
-	probe *probe
-	name  string // of its records
+	name string // of its records
 }
 
 // way is a way of killing. A soak does it so many times out of twenty.
@@ -84,8 +83,6 @@ func TestKills(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	l := open(t)
-	p := startProbe(t, l.dir)
-	defer p.end()
 	var table report
 	defer table.write(t)
 	for n, w := range deck(kills(t)) {
@@ -93,7 +90,7 @@ func TestKills(t *testing.T) {
 		ok := t.Run(name, func(t *testing.T) {
 			line := table.line(w.what)
 			line.kills++
-			w.f(round{t, l, line, p, name})
+			w.f(round{t, l, line, name})
 			// What earlier kills left is still as it was found then.
 			if n := l.query(t, "SELECT count() FROM sip"); strings.TrimSpace(n) != strconv.Itoa(l.seen) {
 				t.Errorf("%s rows are stored in all, %d were found", strings.TrimSpace(n), l.seen)

@@ -57,13 +57,15 @@ func open(t *testing.T) *lake {
 }
 
 // prepare is open without the start.
-func prepare(t *testing.T) *lake {
+func prepare(t *testing.T) *lake { return prepareBinary(t, build(t)) }
+
+func prepareBinary(t *testing.T, binary string) *lake {
 	t.Helper()
 	library, err := embedded.FindLibrary(os.Getenv("HEPLAKE_EMBEDDED_LIBRARY"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lake{binary: build(t), dir: t.TempDir()}
+	l := &lake{binary: binary, dir: t.TempDir()}
 	l.log = filepath.Join(l.dir, "heplake.log")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
 		l.env = append(l.env, name+"="+os.Getenv(name))
@@ -142,7 +144,7 @@ func (l *lake) wait(t *testing.T) error {
 	case err := <-l.exited:
 		l.cmd = nil
 		return err
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute): // a stop is bounded, but not what a slow disk has begun
 		t.Error("heplake does not end")
 		_ = l.cmd.Process.Kill()
 		err := <-l.exited
@@ -272,10 +274,10 @@ func (l *lake) query(t *testing.T, sql string) string {
 // eventually waits for what another process brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("still waiting after a minute: %s", what)
+	t.Fatalf("still waiting after three minutes: %s", what)
 }

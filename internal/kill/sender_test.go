@@ -72,8 +72,9 @@ func (s *sender) post() {
 		addr, first := s.addr, len(s.sent)
 		var body []byte
 		for range chunk {
-			body = append(body, packet(fmt.Sprintf("%s-%d", s.name, len(s.sent)))...)
-			s.sent = append(s.sent, record{at: time.Now()})
+			rec := record{at: time.Now()}
+			body = append(body, packet(fmt.Sprintf("%s-%d", s.name, len(s.sent)), rec.at)...)
+			s.sent = append(s.sent, rec)
 		}
 		s.mu.Unlock()
 		resp, err := client.Post("http://"+addr+"/", "application/octet-stream", bytes.NewReader(body))
@@ -168,8 +169,9 @@ func (s *sender) send(conn net.Conn) bool {
 	var stream []byte
 	first := len(s.sent)
 	for range chunk {
-		message := packet(fmt.Sprintf("%s-%d", s.name, len(s.sent)))
-		s.sent = append(s.sent, record{at: time.Now(), conn: s.conns})
+		rec := record{at: time.Now(), conn: s.conns}
+		message := packet(fmt.Sprintf("%s-%d", s.name, len(s.sent)), rec.at)
+		s.sent = append(s.sent, rec)
 		if s.transport == "tcp" {
 			stream = append(stream, message...)
 			continue
@@ -190,12 +192,17 @@ func (s *sender) send(conn net.Conn) bool {
 	return true
 }
 
-func packet(callID string) []byte {
-	sip := "OPTIONS sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK" + callID +
-		"\r\nFrom: <sip:alice@example.org>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: " + callID + "\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+// packet is an OPTIONS of a dialog of its own, of that time.
+func packet(callID string, at time.Time) []byte {
+	return wrap(at, "OPTIONS sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK"+callID+
+		"\r\nFrom: <sip:alice@example.org>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: "+callID+"\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n")
+}
+
+// wrap is a message as an agent sends it that saw it then.
+func wrap(at time.Time, sip string) []byte {
 	return hep.Append(nil, &hep.Packet{
 		Protocol: 17, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: 5060, DstPort: 5060,
-		Time: time.Now().UnixMicro(), Type: hep.TypeSIP, CaptureID: 7, Payload: []byte(sip),
+		Time: at.UnixMicro(), Type: hep.TypeSIP, CaptureID: 7, Payload: []byte(sip),
 	})
 }
 

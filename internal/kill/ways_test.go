@@ -144,35 +144,35 @@ func (r round) freeze() time.Time {
 	return at
 }
 
-func heplakeKilled(r round) { killHeplake(r, time.Now) }
+func heplakeKilled(r round) { killHeplake(r, func() {}, time.Now) }
 
-func heplakeKilledInserting(r round) { killHeplake(r, r.freeze) }
+func heplakeKilledInserting(r round) { killHeplake(r, func() {}, r.freeze) }
 
 // bothKilled kills the engine and heplake, at once or one a little after the other.
 func bothKilled(r round) {
-	killHeplake(r, func() time.Time {
+	engine := func() {
 		r.kill(r.back(), syscall.SIGKILL)
 		if rand.N(2) == 0 {
 			time.Sleep(rand.N(400 * time.Millisecond))
 		}
-		return time.Now()
-	})
+	}
+	killHeplake(r, engine, time.Now)
 }
 
-// killHeplake has heplake killed after prepare, which says when it ran last. What
-// was answered for is stored. Of the rest what is missing was sent shortly before
-// that, or while there was no heplake.
-func killHeplake(r round, prepare func() time.Time) {
-	before := r.books(r.T)
+// killHeplake has heplake killed after prepare and last, which says when it ran
+// last. What was answered for is stored. Of the rest what is missing was sent
+// shortly before that, or while there was no heplake.
+func killHeplake(r round, prepare func(), last func() time.Time) {
 	o := r.load()
 	nap()
 	nap()
+	prepare()
 	asked := time.Now()
-	last := r.books(r.T) // as the dead tell nothing
-	at := prepare()
+	books := r.books(r.T) // as the dead tell nothing
+	at := last()
 	r.signal(r.T, syscall.SIGKILL)
 	_ = r.wait(r.T)
-	allowed := r.allowed(before, last, asked, at)
+	allowed := r.allowed(books) + at.Sub(asked)
 	r.start(r.T)
 	to := time.Now()
 	o.to(r.lake)
@@ -203,19 +203,13 @@ func killHeplake(r round, prepare func() time.Time) {
 	}
 }
 
-// allowed is how long before a kill what is missing may have been sent: batch.age
-// and the time until the clock looks for old batches, which heplake promises, and
-// what it took here beyond. That is measured: by heplake itself, up to the books
-// that were asked for shortly before the kill, how late it received a record at
-// worst, and how long batches under load took on their way into the spool; and by
-// the probe, which writes as the spool does, what the disk and the processor took
-// around the kill, when heplake could tell no more.
-func (r round) allowed(before, last map[string]float64, asked, at time.Time) time.Duration {
-	late := -last["heplake_agent_clock_skew_seconds{min}"]
-	spooling := 0.0
-	for _, name := range []string{"heplake_seal_seconds_sum", "heplake_spool_write_seconds_sum"} {
-		spooling += last[name] - before[name]
-	}
+// allowed is how long before it gave these figures a heplake that is killed may
+// have been sent what is missing: since the first packet came that was not in the
+// spool, and as late as it received packets at worst. The former must be a matter
+// of batch.age: see report.
+func (r round) allowed(books map[string]float64) time.Duration {
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-	return batchAge + batchAge/8 + seconds(max(0, late)) + seconds(spooling) + r.probe.worst(asked, at)
+	waited := seconds(books["heplake_unspooled_oldest_seconds"])
+	r.line.waited = append(r.line.waited, waited)
+	return waited + seconds(max(0, -books["heplake_agent_clock_skew_seconds{min}"]))
 }
