@@ -194,6 +194,10 @@ type Options struct {
 	// internal/retention: their TTL deletes nothing. So it must be when some rows
 	// stay longer than others, are held, or are archived first.
 	KeeperDeletes bool
+	// KeeperDeletesAll, besides KeeperDeletes, leaves deletion in the other tables to
+	// the keeper, too: no TTL deletes anything, which goes by the server's clock
+	// whatever that says. The keeper doubts a clock that was set far ahead.
+	KeeperDeletesAll bool
 	// StoragePolicy is the storage policy of every table; ClickHouse's own when
 	// empty. Rows lie on its disks and nowhere else.
 	StoragePolicy string

@@ -75,6 +75,7 @@ var KeeperState = Table{
 	Columns: []Column{
 		{Name: "time", Type: utc, Doc: "When this was so, by the server's clock."},
 		{Name: "holder", Kind: Text, Doc: "The process that works."},
+		{Name: "clock", Type: utc, Doc: "When it last believed the server's clock; 1970 when it has not yet."},
 	},
 	PartitionBy: "toDate(time)",
 	OrderBy:     "(time, holder)",
@@ -112,6 +113,18 @@ type Cold struct {
 // those of Kept, and ids, which finds their messages.
 func WithoutTTL() []*Table { return append(Kept(), &IDs) }
 
+// Expiring lists the tables besides whose rows are kept for a time: the keeper drops
+// partitions of them where it deletes everything (Options.KeeperDeletesAll). They
+// are parted by time. KeeperCalls, which is empty but for moments, is not.
+func Expiring() (out []*Table) {
+	for _, t := range Derived() {
+		if t.TTLDays > 0 && !IsKept(t.Name) && t.Name != IDs.Name && t.Name != KeeperCalls.Name {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // TTLSQL is the table's TTL clause without the keyword; "" when it has none.
 // Settings that only the keeper can carry out leave the deletion to it.
 func (t *Table) TTLSQL(o Options) string {
@@ -120,7 +133,8 @@ func (t *Table) TTLSQL(o Options) string {
 	if c := o.Cold; c.Volume != "" && kept && (days == 0 || o.KeeperDeletes || c.Days < days) {
 		clauses = append(clauses, t.TTL(c.Days)+" TO VOLUME "+Quote(c.Volume))
 	}
-	if days > 0 && !(o.KeeperDeletes && (kept || t == &IDs)) {
+	byKeeper := o.KeeperDeletes && (kept || t == &IDs) || o.KeeperDeletesAll && t.Name != KeeperCalls.Name
+	if days > 0 && !byKeeper {
 		clauses = append(clauses, t.TTL(days))
 	}
 	if r := t.Recompress; r.Codec != "" {

@@ -143,8 +143,10 @@ func schemaOptions(c config.Config, d *database) schema.Options {
 		TTLDays: map[string]int{
 			schema.SIP.Name: c.Retention.SIP, schema.Media.Name: c.Retention.Media, schema.Events.Name: c.Retention.Events,
 		},
-		KeeperDeletes: len(c.Retention.Rules) > 0 || c.Archive.On(),
-		StoragePolicy: c.Storage.Policy,
+		// The engine's own clock is this machine's, of which nothing is known at a start.
+		KeeperDeletes:    len(c.Retention.Rules) > 0 || c.Archive.On() || c.ClickHouse.URL == "",
+		KeeperDeletesAll: c.ClickHouse.URL == "",
+		StoragePolicy:    c.Storage.Policy,
 	}
 	if c.Storage.Cold.After > 0 {
 		o.Cold = schema.Cold{Volume: c.Storage.Cold.Volume, Days: c.Storage.Cold.After}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -36,6 +38,9 @@ type Keeper struct {
 	Log   *slog.Logger
 
 	holder  string
+	clock   clock
+	row     time.Time // of the newest row of table keeper that was seen, rowSeen when it was seen first
+	rowSeen time.Time
 	metrics keeperMetrics
 }
 
@@ -43,6 +48,7 @@ type keeperMetrics struct {
 	rows, bytes *prometheus.CounterVec
 	failures    prometheus.Counter
 	last        prometheus.Gauge
+	doubts      prometheus.Gauge
 }
 
 // Register makes the keeper's metrics. It comes before Run.
@@ -56,8 +62,10 @@ func (k *Keeper) Register(r prometheus.Registerer) {
 			Name: "heplake_retention_failures_total", Help: "Looks at what is to be deleted that failed, in part or in whole; what should have gone stayed."}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "heplake_retention_last_success_timestamp_seconds", Help: "When everything that is to go was last found gone, by this process; 0 when another does the work."}),
+		doubts: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "heplake_retention_clock_doubted", Help: "1 while retention rests because the clock is ahead of where it should be, else 0."}),
 	}
-	r.MustRegister(k.metrics.rows, k.metrics.bytes, k.metrics.failures, k.metrics.last)
+	r.MustRegister(k.metrics.rows, k.metrics.bytes, k.metrics.failures, k.metrics.last, k.metrics.doubts)
 }
 
 // How leases go.
@@ -77,8 +85,12 @@ func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(leaseEvery)
 	defer tick.Stop()
 	for {
-		mine, err := k.lease(ctx)
-		if err == nil && mine && !time.Now().Before(next) {
+		believed, err := k.believeClock(ctx)
+		mine := false
+		if err == nil {
+			mine, err = k.lease(ctx)
+		}
+		if err == nil && mine && believed && !time.Now().Before(next) {
 			err = k.leased(ctx)
 			next = time.Now().Add(every)
 		}
@@ -97,8 +109,10 @@ func (k *Keeper) Run(ctx context.Context) {
 // leased is a sweep during which the lease is renewed.
 func (k *Keeper) leased(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
 	defer cancel()
-	go func() {
+	renewing.Go(func() {
 		tick := time.NewTicker(leaseEvery)
 		defer tick.Stop()
 		for {
@@ -111,7 +125,7 @@ func (k *Keeper) leased(ctx context.Context) error {
 				cancel() // another has taken it over
 			}
 		}
-	}()
+	})
 	return k.Sweep(ctx)
 }
 
@@ -123,6 +137,7 @@ func (k *Keeper) lease(ctx context.Context) (mine bool, err error) {
 		k.holder = host + "/" + uuid.NewString()
 	}
 	ctx = spread(ctx, k.Schema)
+	right, _ := k.clock.state()
 	holder, age, err := k.leader(ctx)
 	if err != nil {
 		return false, err
@@ -130,7 +145,7 @@ func (k *Keeper) lease(ctx context.Context) (mine bool, err error) {
 	if holder != "" && holder != k.holder && age < keeperLease {
 		return false, nil
 	}
-	if err := k.DB.Exec(ctx, "INSERT INTO "+qualified(k.Schema, schema.KeeperState.Name)+" (time, holder) SELECT now64(6), "+schema.Quote(k.holder)); err != nil {
+	if err := k.DB.Exec(ctx, "INSERT INTO "+qualified(k.Schema, schema.KeeperState.Name)+" (time, holder, clock) SELECT greatest(now64(6), "+micro(k.row)+" + toIntervalMicrosecond(1)), "+schema.Quote(k.holder)+", "+micro(right)); err != nil {
 		return false, fmt.Errorf("retention: take the lease: %w", err)
 	}
 	holder, _, err = k.leader(ctx)
@@ -138,12 +153,17 @@ func (k *Keeper) lease(ctx context.Context) (mine bool, err error) {
 }
 
 func (k *Keeper) leader(ctx context.Context) (holder string, age time.Duration, err error) {
-	var ms int64
-	err = k.DB.QueryRow(ctx, "SELECT argMax(holder, (time, holder)), dateDiff('millisecond', max(time), now64(6)) FROM "+qualified(k.Schema, schema.KeeperState.Name)).Scan(&holder, &ms)
+	var row, now time.Time
+	err = k.DB.QueryRow(ctx, "SELECT argMax(holder, (time, holder)), max(time), now64(6) FROM "+qualified(k.Schema, schema.KeeperState.Name)).Scan(&holder, &row, &now)
 	if err != nil {
 		return "", 0, fmt.Errorf("retention: ask who has the lease: %w", err)
 	}
-	return holder, time.Duration(ms) * time.Millisecond, nil
+	return holder, k.silence(row, now), nil
+}
+
+// micro is a time in SQL; the beginning of the epoch when it is zero.
+func micro(t time.Time) string {
+	return "fromUnixTimestamp64Micro(toInt64(" + strconv.FormatInt(max(0, t.UnixMicro()), 10) + "))"
 }
 
 // Sweep deletes what is to go now, table by table. What fails does not keep the
@@ -162,6 +182,9 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.sure(ctx); err != nil {
+		return err
+	}
 	var failed []error
 	for i := range h.Tables {
 		t := tableNamed(h.Tables[i].Name)
@@ -177,6 +200,11 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 	}
 	if err := k.forgetIDs(ctx, h); err != nil {
 		failed = append(failed, err)
+	}
+	if k.Schema.KeeperDeletesAll {
+		if err := k.expire(ctx, h.Now); err != nil {
+			failed = append(failed, err)
+		}
 	}
 	if len(failed) == 0 && k.metrics.last != nil {
 		k.metrics.last.SetToCurrentTime()
@@ -234,6 +262,9 @@ func (k *Keeper) table(ctx context.Context, j *judge, t *schema.Table, days [][]
 	}
 	if len(actions) == 0 {
 		return nil
+	}
+	if err := k.sure(ctx); err != nil {
+		return err
 	}
 	return k.remover().remove(ctx, actions, causeRetention, k.count)
 }
