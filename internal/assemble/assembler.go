@@ -320,7 +320,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	if err != nil {
 		return err
 	}
-	if err := a.outrun(ctx); err != nil {
+	if err := a.outrun(ctx, now); err != nil {
 		return err
 	}
 	if err := a.look(ctx, now); err != nil {

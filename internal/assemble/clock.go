@@ -11,7 +11,7 @@ import (
 
 // versionMargin is how much further than the last row of table assembler versions
 // may have come: that is written every few seconds.
-const versionMargin = time.Minute
+const versionMargin = 3 * leaseEvery
 
 // downFor is how long there may have been no assembler, where the clock was set
 // back meanwhile and nobody can tell.
@@ -65,13 +65,17 @@ func (c *clock) silence(row, now int64) time.Duration {
 	return time.Since(c.rowSeen)
 }
 
-// outrun has versions begin after all that there are, where the clock stands
-// before the last of them.
-func (a *Assembler) outrun(ctx context.Context) error {
+// outrun has versions begin after all that there are, where the clock may stand
+// before the last of them. Else they are times: searches compare them with those of
+// inserts.
+func (a *Assembler) outrun(ctx context.Context, now time.Time) error {
 	if a.clock.version != 0 {
 		return nil
 	}
 	return a.rows(ctx, "SELECT max(time) FROM "+a.table("assembler"), func(r *reader) {
-		a.clock.version = uint64(max(1, r.int64()+versionMargin.Microseconds()))
+		a.clock.version = 1
+		if last := r.int64() + versionMargin.Microseconds(); last > now.UnixMicro() {
+			a.clock.version = uint64(last)
+		}
 	})
 }
