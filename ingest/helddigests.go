@@ -36,9 +36,10 @@ const (
 	// holdLegs is how many legs must get something within a batch's age: holding the
 	// digests of few spares little.
 	holdLegs = 64
-	// Digests that fill heldBytes within floodTime come too fast for that: they are
-	// stored as they come, for so long.
-	floodTime, floodPause = 4 * time.Second, 10 * time.Second
+	// Digests that come faster than floodRate in a worker, in bytes a second, are
+	// stored as they come, for so long: some 50,000 messages a second with two. Held,
+	// they would be a burst for the sealers, and receipt would wait.
+	floodRate, floodPause = 2 << 20, 10 * time.Second
 	// overdue is how long digests may wait for ClickHouse before the assembler is
 	// not to rely on its memory of them any more.
 	overdue = 20 * time.Second
@@ -48,8 +49,9 @@ const (
 type heldDigests struct {
 	// run is what they were handed over under, 0 when they were not.
 	run uint64
-	// handed is when they were last.
+	// handed is when they were last, size how much there was then.
 	handed time.Time
+	size   int
 	// promptUntil ends a flood.
 	promptUntil time.Time
 }
@@ -113,8 +115,11 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	if b.Len() == 0 {
 		return
 	}
-	full := b.Size() > heldBytes
-	w.idsReceived = w.heldSince()
+	since := w.heldSince()
+	w.idsReceived = since
+	if float64(b.Size()-h.size) > floodRate*max(now.Sub(since), 10*time.Millisecond).Seconds() {
+		h.promptUntil = now.Add(floodPause)
+	}
 	run := uint64(0)
 	if w.p.cfg.Handover != nil && now.After(h.promptUntil) {
 		run = w.p.cfg.Handover.Run()
@@ -123,13 +128,10 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 		w.flushDigests(b, h.run)
 		return
 	}
-	h.run, h.handed = run, now
+	h.run, h.handed, h.size = run, now, b.Size()
 	pieces := b.Hand(w.addID)
 	taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces)
-	if !taken || stopping || full || now.Sub(b.Opened) > holdFor {
-		if full && now.Sub(b.Opened) < floodTime {
-			h.promptUntil = now.Add(floodPause)
-		}
+	if !taken || stopping || b.Size() > heldBytes || now.Sub(b.Opened) > holdFor {
 		w.flushDigests(b, run)
 	}
 }
@@ -152,7 +154,7 @@ func (w *worker) flushDigests(b *digest.Builder, run uint64) {
 		commit(w, &w.digestRows, rows, 0, b.Opened)
 	}
 	if b == &w.digests {
-		w.held.run = 0
+		w.held.run, w.held.size = 0, 0
 	}
 	b.Reset()
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/heplake/heplake/schema"
 )
 
 const serverHeplake = "heplake"
@@ -236,7 +239,7 @@ func (h *heplake) outcome(ctx context.Context, r *Result) error {
 		r.Dropped[label["stage"]+"."+label["reason"]] += uint64(v.GetCounter().GetValue())
 	}
 	if f := m["heplake_receive_to_queryable_seconds"]; f != nil {
-		all := sum(f)
+		all := sum(records(f))
 		p50, p99 := quantile(all, 0.5), quantile(all, 0.99)
 		r.QueryableP50, r.QueryableP99 = &p50, &p99
 	}
@@ -351,6 +354,20 @@ func sum(f *dto.MetricFamily) *dto.Histogram {
 		}
 	}
 	return all
+}
+
+// records are the histograms of the tables of what is received, of all tables': what
+// is made of it besides is no record, and held for seconds to be less.
+func records(f *dto.MetricFamily) *dto.MetricFamily {
+	out := &dto.MetricFamily{}
+	for _, m := range f.GetMetric() {
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "table" && slices.ContainsFunc(schema.Tables(), func(t *schema.Table) bool { return t.Name == l.GetValue() }) {
+				out.Metric = append(out.Metric, m)
+			}
+		}
+	}
+	return out
 }
 
 // quantile estimates a quantile of a histogram, linear within its bucket, as
