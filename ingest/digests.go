@@ -86,7 +86,7 @@ func (w *worker) addID(id digest.ID) {
 	b.Cols.Hour.Append(id.Slot - id.Slot%3600)
 	b.Cols.CallID.Append(unlessSame(id.CallID, id.Key))
 	b.Cols.CorrelationID.Append(unlessSame(id.CorrelationID, id.Key))
-	commit(w, &w.idRows, b, 0, w.idsReceived)
+	commit(w, &w.idRows, b, 0, w.digestsReceived)
 }
 
 // unlessSame is nothing where a name is the id itself: table ids has it so.

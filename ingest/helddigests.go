@@ -80,7 +80,7 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 		for _, w := range p.workers {
 			w.mu.Lock()
 			if b := &w.promptDigests; b.Len() > 0 {
-				w.idsReceived = b.Opened
+				w.digestsReceived = b.Opened
 				w.flushDigests(b, 0)
 			}
 			w.sealHeld(now, stopping)
@@ -116,7 +116,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 		return
 	}
 	since := w.heldSince()
-	w.idsReceived = since
+	w.digestsReceived = since
 	if float64(b.Size()-h.size) > floodRate*max(now.Sub(since), 10*time.Millisecond).Seconds() {
 		h.promptUntil = now.Add(floodPause)
 	}
@@ -151,7 +151,7 @@ func (w *worker) flushDigests(b *digest.Builder, run uint64) {
 		rows.Cols.Kinds.Append(uint8(row.Kinds))
 		rows.Cols.Handed.Append(run)
 		rows.Cols.Digest.Append(row.Digest)
-		commit(w, &w.digestRows, rows, 0, b.Opened)
+		commit(w, &w.digestRows, rows, 0, w.digestsReceived)
 	}
 	if b == &w.digests {
 		w.held.run, w.held.size = 0, 0

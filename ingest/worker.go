@@ -49,8 +49,9 @@ type worker struct {
 	// that are not of the present.
 	digests, promptDigests digest.Builder
 	held                   heldDigests
-	// idsReceived is when the ids that table ids is told next were received.
-	idsReceived time.Time
+	// digestsReceived is when the first was received of what digests and ids are made
+	// of next, and was not handed over before.
+	digestsReceived time.Time
 
 	digestMessage digest.Message
 	linker        *digest.Linker
