@@ -159,7 +159,7 @@ func (w *worker) flushDigests(b *digest.Builder, run uint64) {
 	b.Reset()
 }
 
-// toldIDs are the rows of table ids that a worker made of late: a call has several
+// toldIDs are the rows of table ids that were made of late: a call has several
 // messages in an hour, which one row leads to.
 type toldIDs struct {
 	seen []uint64
@@ -187,12 +187,4 @@ func (s *toldIDs) has(hash uint64, id digest.ID) bool {
 	}
 	*place = h
 	return false
-}
-
-// dropBatch enters a batch that is lost at the stage.
-func (p *Pipeline) dropBatch(table string, loss Loss, rows, packets int) {
-	p.ledger.dropBatch(table, loss, rows, packets)
-	if table == schema.IDs.Name {
-		p.idsGone.Add(1)
-	}
 }

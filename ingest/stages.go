@@ -11,6 +11,7 @@ import (
 	"github.com/heplake/heplake/ingest/batch"
 	"github.com/heplake/heplake/ingest/insert"
 	"github.com/heplake/heplake/ingest/spool"
+	"github.com/heplake/heplake/schema"
 )
 
 // sealer is a full batch on its way to be sealed, whatever its table.
@@ -174,6 +175,14 @@ func (p *Pipeline) syncAfter() time.Duration {
 		return 0
 	}
 	return syncLater
+}
+
+// dropBatch enters a batch that is lost at the stage.
+func (p *Pipeline) dropBatch(table string, loss Loss, rows, packets int) {
+	p.ledger.dropBatch(table, loss, rows, packets)
+	if table == schema.IDs.Name {
+		p.idsGone.Add(1)
+	}
 }
 
 // dropLost enters what the spool gave up.

@@ -100,8 +100,6 @@ type Assembler struct {
 	running bool
 	// looked says that there was a look since the work is ours.
 	looked bool
-	// awake says that it was woken while it rested.
-	awake bool
 
 	// done is the time before which every insert was read, by the server's clock;
 	// zero when that is not known.
@@ -204,27 +202,28 @@ func (a *Assembler) Run(ctx context.Context) {
 		if !a.rest(ctx, pause) {
 			return
 		}
-		if a.awake {
-			a.awake = false
-			a.Wake()
-		}
 		timer.Reset(max(0, poll-pause))
 	}
 }
 
-// rest waits, and takes in what is handed over meanwhile; false when ctx ends.
+// rest waits, and takes in what is handed over meanwhile; false when ctx ends. What
+// woke it meanwhile wakes it afterwards.
 func (a *Assembler) rest(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	woken := false
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-t.C:
+			if woken {
+				a.Wake()
+			}
 			return true
 		case <-a.wake:
 			a.takeHanded()
-			a.awake = true
+			woken = true
 		}
 	}
 }
