@@ -277,8 +277,8 @@ func (a *Assembler) state(ctx context.Context) (holder string, done, signed time
 	sql := "SELECT holder, done, time, now64(6) FROM " + a.table("assembler") + " ORDER BY time DESC, holder DESC LIMIT 1"
 	err = a.rows(ctx, sql, func(r *reader) {
 		holder, done = r.string(), time.UnixMicro(r.int64()).UTC()
-		at := r.int64()
-		signed, age = time.UnixMicro(at).UTC(), a.clock.silence(at, r.int64())
+		signed = time.UnixMicro(r.int64()).UTC()
+		age = a.clock.sign.Silence(signed, time.UnixMicro(r.int64()))
 	})
 	if done.Unix() <= 0 {
 		done = time.Time{}
@@ -304,7 +304,7 @@ func (a *Assembler) record(ctx context.Context, holder string) error {
 		done = strconv.FormatInt(a.settledAt.UnixMicro(), 10)
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"distributed_foreground_insert": 1, "load_balancing": sameReplica}))
-	newest := "greatest(now64(6), fromUnixTimestamp64Micro(toInt64(" + strconv.FormatInt(a.clock.row+1, 10) + ")))"
+	newest := "greatest(now64(6), fromUnixTimestamp64Micro(toInt64(" + strconv.FormatInt(max(0, a.clock.sign.Row.UnixMicro())+1, 10) + ")))"
 	return a.cfg.Conn.Exec(ctx, "INSERT INTO "+a.table("assembler")+" (time, holder, done) SELECT "+newest+", "+schema.Quote(holder)+", fromUnixTimestamp64Micro(toInt64("+done+"))")
 }
 

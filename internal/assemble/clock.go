@@ -3,6 +3,8 @@ package assemble
 import (
 	"context"
 	"time"
+
+	"github.com/heplake/heplake/internal/lease"
 )
 
 // The server's clock says when an insert was, which version of a row is newer, and
@@ -25,10 +27,8 @@ type clock struct {
 	ahead time.Duration
 	// version is the last one that was given to rows.
 	version uint64
-	// row is the time of the newest row of table assembler that was seen, rowSeen
-	// when it was seen first, by a clock that nobody sets.
-	row     int64
-	rowSeen time.Time
+	// sign is the newest row of table assembler.
+	sign lease.Sign
 }
 
 // since is where a look begins that goes back so far behind the last one. If the
@@ -51,18 +51,6 @@ func (c *clock) since(done, now time.Time, back time.Duration) time.Time {
 func (c *clock) next(now time.Time) uint64 {
 	c.version = max(uint64(now.UnixMicro()), c.version+1)
 	return c.version
-}
-
-// silence is how long ago the row of table assembler was written: by the server's
-// clock, or where that has not come to the row's time yet, since it was seen here.
-func (c *clock) silence(row, now int64) time.Duration {
-	if row != c.row {
-		c.row, c.rowSeen = row, time.Now()
-	}
-	if now >= row {
-		return time.Duration(now-row) * time.Microsecond
-	}
-	return time.Since(c.rowSeen)
 }
 
 // outrun has versions begin after all that there are, where the clock may stand

@@ -55,23 +55,3 @@ func TestClockVersions(t *testing.T) {
 		t.Error("versions do not go by the clock where they can")
 	}
 }
-
-// TestClockSilence: who has written a row of a time that has not come was there
-// when it was seen.
-func TestClockSilence(t *testing.T) {
-	const us = 1_000_000
-	var c clock
-	if d := c.silence(100*us, 130*us); d != 30*time.Second {
-		t.Errorf("%s", d)
-	}
-	if d := c.silence(4000*us, 130*us); d < 0 || d > time.Second {
-		t.Errorf("a row of the future is %s old", d)
-	}
-	c.rowSeen = c.rowSeen.Add(-leaseTime)
-	if d := c.silence(4000*us, 140*us); d < leaseTime {
-		t.Errorf("a row that has been there for %s is %s old", leaseTime, d)
-	}
-	if d := c.silence(4000*us+1, 140*us); d > time.Second {
-		t.Errorf("a new row is %s old", d)
-	}
-}

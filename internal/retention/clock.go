@@ -144,16 +144,3 @@ func (k *Keeper) lastRight(ctx context.Context, now time.Time) (time.Time, error
 	}
 	return right, nil
 }
-
-// silence is how long ago the newest row of table keeper was written: by the
-// server's clock, or where that has not come to the row's time, having been set
-// back, since the row was seen here.
-func (k *Keeper) silence(row, now time.Time) time.Duration {
-	if !row.Equal(k.row) {
-		k.row, k.rowSeen = row, time.Now()
-	}
-	if !now.Before(row) {
-		return now.Sub(row)
-	}
-	return time.Since(k.rowSeen)
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/heplake/heplake/internal/lease"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -39,8 +40,7 @@ type Keeper struct {
 
 	holder  string
 	clock   clock
-	row     time.Time // of the newest row of table keeper that was seen, rowSeen when it was seen first
-	rowSeen time.Time
+	sign    lease.Sign // the newest row of table keeper
 	metrics keeperMetrics
 }
 
@@ -145,7 +145,7 @@ func (k *Keeper) lease(ctx context.Context) (mine bool, err error) {
 	if holder != "" && holder != k.holder && age < keeperLease {
 		return false, nil
 	}
-	if err := k.DB.Exec(ctx, "INSERT INTO "+qualified(k.Schema, schema.KeeperState.Name)+" (time, holder, clock) SELECT greatest(now64(6), "+micro(k.row)+" + toIntervalMicrosecond(1)), "+schema.Quote(k.holder)+", "+micro(right)); err != nil {
+	if err := k.DB.Exec(ctx, "INSERT INTO "+qualified(k.Schema, schema.KeeperState.Name)+" (time, holder, clock) SELECT greatest(now64(6), "+micro(k.sign.Row)+" + toIntervalMicrosecond(1)), "+schema.Quote(k.holder)+", "+micro(right)); err != nil {
 		return false, fmt.Errorf("retention: take the lease: %w", err)
 	}
 	holder, _, err = k.leader(ctx)
@@ -158,7 +158,7 @@ func (k *Keeper) leader(ctx context.Context) (holder string, age time.Duration, 
 	if err != nil {
 		return "", 0, fmt.Errorf("retention: ask who has the lease: %w", err)
 	}
-	return holder, k.silence(row, now), nil
+	return holder, k.sign.Silence(row, now), nil
 }
 
 // micro is a time in SQL; the beginning of the epoch when it is zero.
@@ -212,28 +212,37 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// forgetIDs drops the weeks of table ids of whose messages none is left: of a week
-// that still has some, all ids stay.
+// forgetIDs drops the weeks of tables ids and users of whose messages none is left: of
+// a week that still has some, all stay.
 func (k *Keeper) forgetIDs(ctx context.Context, h *Holdings) error {
+	for _, t := range []*schema.Table{&schema.IDs, &schema.Users} {
+		if err := k.forgetWeeks(ctx, h, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) forgetWeeks(ctx context.Context, h *Holdings, t *schema.Table) error {
 	days := h.Policy.tableDays(&schema.SIP)
 	if days == 0 {
 		return nil
 	}
-	if ok, err := exists(ctx, k.DB, k.Schema, schema.IDs.Name); err != nil || !ok {
+	if ok, err := exists(ctx, k.DB, k.Schema, t.Name); err != nil || !ok {
 		return err
 	}
 	var weeks []string
 	of := func(table string) string {
 		return "FROM " + system(k.Schema, "parts") + " WHERE active AND rows > 0 AND database = " + schema.Quote(k.Schema.DatabaseName()) + " AND table = " + schema.Quote(k.Schema.LocalName(table))
 	}
-	err := k.DB.QueryRow(ctx, "SELECT arraySort(groupUniqArray(partition)) "+of(schema.IDs.Name)+" AND toDate(partition) + 7 + "+fmt.Sprint(days)+" <= toDate("+schema.Quote(partition(h.Now))+
+	err := k.DB.QueryRow(ctx, "SELECT arraySort(groupUniqArray(partition)) "+of(t.Name)+" AND toDate(partition) + 7 + "+fmt.Sprint(days)+" <= toDate("+schema.Quote(partition(h.Now))+
 		") AND toDate(partition) NOT IN (SELECT toMonday(toDate(partition)) "+of(schema.SIP.Name)+")").Scan(&weeks)
 	if err != nil {
-		return fmt.Errorf("retention: ask which ids have no messages: %w", err)
+		return fmt.Errorf("retention: ask which %s have no messages: %w", t.Name, err)
 	}
 	for _, week := range weeks {
-		if err := k.remover().alter(ctx, schema.IDs.Name, dropPartition(week)); err != nil {
-			return fmt.Errorf("retention: forget the ids of the week of %s: %w", week, err)
+		if err := k.remover().alter(ctx, t.Name, dropPartition(week)); err != nil {
+			return fmt.Errorf("retention: forget the %s of the week of %s: %w", t.Name, week, err)
 		}
 	}
 	return nil

@@ -487,16 +487,21 @@ func idsStayWithTheirMessages(t *testing.T, at place) {
 		exec(t, db, fmt.Sprintf("INSERT INTO sip (time, tenant, own_call_id, correlation_id, cseq_method) SELECT now64(6) - INTERVAL %d DAY, ['a', 'b'][number + 1], '%d-' || toString(number) AS c, c, 'INVITE' FROM numbers(2)", ago, ago))
 	}
 	exec(t, db, "INSERT INTO ids (id, tenant, hour) SELECT DISTINCT cityHash64(call_id), tenant, toStartOfHour(time, 'UTC') FROM sip") // as ingest does
+	exec(t, db, "INSERT INTO users (user, tenant, hour, correlation_id) SELECT DISTINCT cityHash64(call_id), tenant, toStartOfHour(time, 'UTC'), call_id FROM sip")
 	sweep(t, b.keeper(Policy{Days: o.TTLDays, Rules: []Rule{{Name: "b", Tenants: []string{"b"}, Days: 40}}}))
 	for _, node := range nodesOf(db, b.nodes) {
-		exec(t, node, "OPTIMIZE TABLE "+qualified(o, o.LocalName("ids"))+" FINAL") // a TTL would delete now
+		for _, table := range []string{"ids", "users"} { // a TTL would delete now
+			exec(t, node, "OPTIMIZE TABLE "+qualified(o, o.LocalName(table))+" FINAL")
+		}
 	}
-	var ids []string
-	if err := db.QueryRow(t.Context(), "SELECT arraySort(groupUniqArray(c)) FROM (SELECT arrayJoin(['2-0', '2-1', '30-1', '60-0', '60-1']) AS c) WHERE cityHash64(c) IN (SELECT id FROM ids)").Scan(&ids); err != nil {
-		t.Fatal(err)
-	}
-	if want := []string{"2-0", "2-1", "30-1"}; !slices.Equal(ids, want) {
-		t.Errorf("ids has %v, want %v", ids, want)
+	for _, of := range []string{"id FROM ids", "user FROM users"} {
+		var ids []string
+		if err := db.QueryRow(t.Context(), "SELECT arraySort(groupUniqArray(c)) FROM (SELECT arrayJoin(['2-0', '2-1', '30-1', '60-0', '60-1']) AS c) WHERE cityHash64(c) IN (SELECT "+of+")").Scan(&ids); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"2-0", "2-1", "30-1"}; !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v", of, ids, want)
+		}
 	}
 }
 
