@@ -167,19 +167,23 @@ func (c *cache) knows(id legID, slot int64) bool {
 // reset forgets everything, as when another process had the work.
 func (c *cache) reset() { *c = *newCache(2 * c.limit) }
 
-// digest takes in a digest as it is stored. A new leg is whole when its beginning
-// is in it, and nothing of it can have been stored before.
+// digest takes in a digest as it is stored. A leg is whole when its beginning is in
+// it, and nothing of it can have been stored before it came here: of what two workers
+// have of a leg, the one with its beginning may come second.
 func (c *cache) digest(id legID, slot int64, kinds digest.Kinds, data []byte, now time.Time) *entry {
 	e := c.get(id)
 	if e == nil {
 		known := c.knows(id, slot)
-		e = &entry{legID: id, fresh: known, whole: known && slot > c.follows && kinds&digest.Opens != 0}
+		e = &entry{legID: id, fresh: known}
 		e.add(slot, kinds, data)
 		c.put(e)
 	} else {
 		was := e.size()
 		e.add(slot, kinds, data)
 		c.bytes += e.size() - was
+	}
+	if e.fresh && e.first > c.follows && kinds&digest.Opens != 0 {
+		e.whole = true
 	}
 	e.touch(slot, kinds, now)
 	c.dirty[e] = struct{}{}

@@ -48,3 +48,39 @@ func TestForgetsSeldom(t *testing.T) {
 		t.Error("it does not know what it forgot")
 	}
 }
+
+// TestWholeLegs: a leg is whole, and need not be read, when its beginning came by
+// and nothing of it can have been stored before, in whatever order its digests came.
+func TestWholeLegs(t *testing.T) {
+	const begun, later = 600, 1200 // slots
+	now := time.Now()
+	for _, c := range []struct {
+		name    string
+		follows int64
+		known   bool // there was an entry of it, of which nothing was known
+		digests []digest.Kinds
+		slot    int64
+		want    bool
+	}{
+		{"the beginning alone", begun, false, []digest.Kinds{digest.OfCall | digest.Opens}, later, true},
+		{"the beginning first", begun, false, []digest.Kinds{digest.OfCall | digest.Opens, digest.OfCall}, later, true},
+		{"the beginning second", begun, false, []digest.Kinds{digest.OfCall, digest.OfCall | digest.Opens}, later, true},
+		{"no beginning", begun, false, []digest.Kinds{digest.OfCall, digest.OfCall | digest.Over}, later, false},
+		{"from before what comes by", begun, false, []digest.Kinds{digest.OfCall, digest.OfCall | digest.Opens}, begun, false},
+		{"linked before it came", begun, true, []digest.Kinds{digest.OfCall, digest.OfCall | digest.Opens}, later, false},
+	} {
+		cache := newCache(1 << 20)
+		cache.follows = c.follows
+		id := legID{"t", c.name}
+		if c.known {
+			cache.put(&entry{legID: id})
+		}
+		var e *entry
+		for _, kinds := range c.digests {
+			e = cache.digest(id, c.slot, kinds, []byte("digest"), now)
+		}
+		if e.whole != c.want {
+			t.Errorf("%s: whole is %t, want %t", c.name, e.whole, c.want)
+		}
+	}
+}

@@ -22,10 +22,10 @@ var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute
 
 // refillShare bounds the time that filling takes where buckets are large: one is not
 // filled again before this many times as long as that took last time, and
-// refillLongest at most.
+// refillLongest at most: who reads series has the newest ten minutes of the calls.
 const (
-	refillShare   = 50
-	refillLongest = time.Minute
+	refillShare   = 500
+	refillLongest = 3 * time.Minute
 )
 
 // settleAfter is how long after a change every call of a minute that will never
