@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/heplake/heplake/internal/assemble"
+	"github.com/heplake/heplake/schema"
 )
 
 // waking is a connection that tells when rows were inserted.
@@ -24,13 +26,27 @@ func (w waking) InsertFormat(ctx context.Context, format, query string, data io.
 	return err
 }
 
+// crowdedAfter is how long a batch of messages may be on its way to ClickHouse
+// before calls wait for messages: several times what it takes.
+const crowdedAfter = 700 * time.Millisecond
+
+// crowded reports whether messages come too late into ClickHouse.
+func (s *server) crowded() bool {
+	sp := s.spool.Load()
+	if sp == nil {
+		return false
+	}
+	oldest := sp.OldestPut(schema.SIP.Name)
+	return !oldest.IsZero() && time.Since(oldest) > crowdedAfter
+}
+
 // startAssembler makes calls of what is inserted, here or by others.
 func (s *server) startAssembler(ctx context.Context) (*assemble.Assembler, error) {
 	conn, err := connect(s.db.writer, true)
 	if err != nil {
 		return nil, err
 	}
-	a := assemble.New(assemble.Config{Conn: conn, Database: s.db.name(), Log: s.log, LinkHeaders: s.c.Correlation.Headers})
+	a := assemble.New(assemble.Config{Conn: conn, Database: s.db.name(), Log: s.log, LinkHeaders: s.c.Correlation.Headers, Crowded: s.crowded})
 	s.registry.MustRegister(a)
 	// It goes on while the pipeline writes what it has received.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -100,6 +101,8 @@ type server struct {
 	archive *archive.Archive
 	// assemble starts the assembler; the tables must be there.
 	assemble func()
+	// spool is where records wait for ClickHouse; nil until it is open.
+	spool atomic.Pointer[spool.Spool]
 }
 
 func (s *server) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
@@ -242,6 +245,7 @@ func (s *server) startIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.spool.Store(sp)
 	pipeline := ingest.New(cfg, sp, insert.New(conn, s.db.name(), insertTimeout), s.log)
 	if err := pipeline.Start(ctx); err != nil {
 		return err

@@ -36,6 +36,10 @@ type Config struct {
 	// Share is the share of the time that passes may take, 0.1 when 0. No pause is
 	// longer than maxPause for it.
 	Share float64
+	// Crowded reports whether what is received waits for the database longer than it
+	// should: then passes are short and keep to their share even when much waits for
+	// them. Nil is never.
+	Crowded func() bool
 	// LinkHeaders are the headers whose equal values tie legs together besides those
 	// that always do, for digests that are made of what is stored.
 	LinkHeaders []string
@@ -45,6 +49,9 @@ type Config struct {
 const (
 	minPause = 100 * time.Millisecond
 	maxPause = 15 * time.Second
+	// busyPause is the least on a busy system: what a pass costs besides its legs, an
+	// insert for each table most of all, is then paid for more of them.
+	busyPause = 3 * time.Second
 	// poll is how often it looks without being woken: others may insert, too.
 	poll = time.Second
 	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
@@ -58,8 +65,8 @@ const (
 	leaseEvery = 5 * time.Second
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
-	// passBudget is how long a pass goes on.
-	passBudget = 3 * time.Second
+	// passBudget is how long a pass goes on, crowdedBudget where it is in the way.
+	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
@@ -188,7 +195,10 @@ func (a *Assembler) Run(ctx context.Context) {
 		// On a busy machine a pass takes longer than it works: what it did counts.
 		took := min(time.Since(began), passCost+time.Duration(a.worked)*legCost)
 		pause := min(max(time.Duration(float64(took)*(1/a.cfg.Share-1)), minPause), maxPause)
-		if len(a.waiting) > 0 || a.behind() {
+		if len(a.cache.dirty) > busyLegs {
+			pause = max(pause, busyPause)
+		}
+		if (len(a.waiting) > 0 || a.behind()) && !a.crowded() {
 			pause = minPause // what is late is made up for first
 		}
 		if err != nil {
@@ -234,8 +244,14 @@ func (a *Assembler) turn(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return a.pass(ctx, passBudget, false)
+	budget := passBudget
+	if a.crowded() {
+		budget = crowdedBudget
+	}
+	return a.pass(ctx, budget, false)
 }
+
+func (a *Assembler) crowded() bool { return a.cfg.Crowded != nil && a.cfg.Crowded() }
 
 // lease takes or keeps the work: mine tells whether it is ours. Two processes
 // may think so for a moment, which does no harm.
