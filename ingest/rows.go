@@ -78,7 +78,7 @@ func (w *worker) qualityIn(r *record, m *sip.Message, correlation []byte) {
 	default:
 		if string(m.Method) == "INFO" {
 			if digit, ms, ok := media.SIPInfoDTMF(m.ContentType, m.Body); ok {
-				w.packet.CorrelationID, w.linkedCall = correlation, string(m.CallID)
+				w.packet.CorrelationID, w.linkedCall = correlation, m.CallID
 				w.addDTMF(r, digit, ms, "info")
 			}
 		}
@@ -172,8 +172,8 @@ func (w *worker) addReports(r *record, reports []media.Report, raw []byte, packe
 // callID is the Call-ID of a record that is no SIP: the one linked by media
 // address, else what its sender calls the call.
 func (w *worker) callID() []byte {
-	if w.linkedCall != "" {
-		return []byte(w.linkedCall)
+	if len(w.linkedCall) > 0 {
+		return w.linkedCall
 	}
 	return w.packet.CorrelationID
 }

@@ -1,9 +1,9 @@
 package ingest
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/heplake/heplake/ingest/hep"
@@ -38,6 +38,16 @@ type rtpStream struct {
 	dtmfSeen bool
 }
 
+// callOf is the call that a stream's addresses belong to by SDP, nil when none; the
+// stream keeps it for as long as it lasts.
+func (w *worker) callOf(dst, src netip.AddrPort) *mediaCall {
+	c, found := w.p.mediaIndex.find(dst, src)
+	if !found {
+		return nil
+	}
+	return c.clone()
+}
+
 // rtpPacket takes a packet into its stream.
 func (w *worker) rtpPacket(r *record) {
 	p := &w.packet
@@ -60,7 +70,7 @@ func (w *worker) rtpPacket(r *record) {
 			w.reportStreams(r.received, true)
 			*p = packet
 		}
-		s = &rtpStream{origin: *p, from: r.from, reported: r.received, call: w.p.mediaIndex.find(dst, src), pt: h.PayloadType}
+		s = &rtpStream{origin: *p, from: r.from, reported: r.received, call: w.callOf(dst, src), pt: h.PayloadType}
 		s.origin.Payload, s.origin.AuthKey, s.origin.Extra = nil, nil, nil
 		s.origin.NodeName, s.origin.CorrelationID = append([]byte(nil), p.NodeName...), append([]byte(nil), p.CorrelationID...)
 		w.streams[key] = s
@@ -68,7 +78,7 @@ func (w *worker) rtpPacket(r *record) {
 	s.packets++
 	s.received, s.us = r.received, r.us
 	if s.call != nil && s.stats.ClockRate == 0 {
-		s.stats.ClockRate = clock(s.call.codec(int(h.PayloadType)))
+		s.stats.ClockRate = clock(s.call.codec(h.PayloadType))
 	}
 	if w.isDTMF(s, &h) {
 		w.keyPress(r, s, &h)
@@ -86,7 +96,7 @@ func (w *worker) rtpPacket(r *record) {
 func (w *worker) isDTMF(s *rtpStream, h *media.RTP) bool {
 	const customary, size = 101, 4
 	if s.call != nil {
-		return strings.EqualFold(s.call.codec(int(h.PayloadType)), "telephone-event")
+		return bytes.EqualFold(s.call.codec(h.PayloadType), []byte("telephone-event"))
 	}
 	return h.PayloadType == customary && len(h.Payload) == size
 }
@@ -123,11 +133,11 @@ func (w *worker) reportStreams(now time.Time, all bool) {
 			delete(w.streams, key)
 		}
 		if s.call == nil {
-			s.call = w.p.mediaIndex.find(key.conn.dst, key.conn.src)
+			s.call = w.callOf(key.conn.dst, key.conn.src)
 		}
 		var codec []byte
-		if s.call != nil && s.call.codec(int(s.pt)) != "" {
-			codec = []byte(s.call.codec(int(s.pt)))
+		if s.call != nil {
+			codec = s.call.codec(s.pt)
 		}
 		report := s.stats.Report(typ, codec, nil)
 		w.packet = s.origin
@@ -142,7 +152,7 @@ func (w *worker) reportStreams(now time.Time, all bool) {
 // sender named none.
 func (w *worker) linkTo(c *mediaCall) {
 	if c != nil && len(w.packet.CorrelationID) == 0 {
-		w.packet.CorrelationID = []byte(c.correlation)
+		w.packet.CorrelationID = c.correlation
 		w.linkedCall = c.callID
 	}
 }

@@ -36,9 +36,11 @@ type worker struct {
 
 	fragments fragments
 	streams   map[rtpKey]*rtpStream
-	// linkedCall is the Call-ID that the media index gave the packet, "" when
+	// linkedCall is the Call-ID that the media index gave the packet, empty when
 	// none: it may differ from its correlation id.
-	linkedCall string
+	linkedCall []byte
+	// sdpCall is the call that mediaCall found last.
+	sdpCall mediaCall
 
 	sipRows    openBatches[batch.SIP]
 	mediaRows  openBatches[batch.Media]
@@ -49,8 +51,8 @@ type worker struct {
 	// that are not of the present.
 	digests, promptDigests digest.Builder
 	held                   heldDigests
-	// digestsReceived is when the first was received of what digests and ids are made
-	// of next, and was not handed over before.
+	// digestsReceived is when the first was received of what digests, ids and users
+	// are made of next, and was not handed over before.
 	digestsReceived time.Time
 
 	digestMessage digest.Message
@@ -92,7 +94,7 @@ func (w *worker) one(received time.Time, in *listen.Packet) {
 	w.agents.at(w.packet.NodeName, w.packet.CaptureID, in.From.Addr()).seen(received, w.packet.Time)
 	w.p.heplify.packet(&w.packet)
 	r := w.record(received, in)
-	w.linkedCall = ""
+	w.linkedCall = nil
 	switch w.packet.Type {
 	case hep.TypeSIP:
 		w.sipPayload(&r, in)
@@ -158,13 +160,18 @@ func (w *worker) undecodable(received time.Time, in *listen.Packet, loss Loss, o
 }
 
 // mediaCall is the call that the packet's addresses belong to, by SDP, when its
-// sender names none.
+// sender names none. It holds until the next is asked for.
 func (w *worker) mediaCall() *mediaCall {
 	p := &w.packet
 	if len(p.CorrelationID) > 0 {
 		return nil
 	}
-	return w.p.mediaIndex.find(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
+	c, found := w.p.mediaIndex.find(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
+	if !found {
+		return nil
+	}
+	w.sdpCall = c
+	return &w.sdpCall
 }
 
 // flush reports the streams that are due by now, and gives up waiting for the
