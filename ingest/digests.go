@@ -89,6 +89,22 @@ func (w *worker) addID(id digest.ID) {
 	commit(w, &w.idRows, b, 0, w.digestsReceived)
 }
 
+// addUser adds a row that says where the messages of a user are, unless it did a
+// while ago.
+func (w *worker) addUser(u digest.User) {
+	hash, hour := digest.IDHash(u.Name), u.Slot-u.Slot%3600
+	if w.p.toldUsers.has(hash, hour, u) {
+		return
+	}
+	b := open(w, &w.userRows, int64(u.Slot)*1_000_000)
+	b.Cols.User.Append(hash)
+	b.Cols.Tenant.AppendString(w.p.cfg.Tenant)
+	b.Cols.Hour.Append(hour)
+	b.Cols.CorrelationID.Append(u.CorrelationID)
+	b.Cols.Fields.Append(u.Fields)
+	commit(w, &w.userRows, b, 0, w.digestsReceived)
+}
+
 // unlessSame is nothing where a name is the id itself: table ids has it so.
 func unlessSame(name, id []byte) []byte {
 	if string(name) == string(id) {

@@ -29,6 +29,10 @@ const (
 	// bytes of them in a worker.
 	holdFor   = 15 * time.Second
 	heldBytes = 8 << 20
+	// usersHeldFor is how long rows of users are held, where their digests were handed
+	// over: few and large batches cost ClickHouse half of what many do, and a search
+	// looks for the newest messages itself.
+	usersHeldFor = 8 * time.Second
 	// heldSkew is how far a record's time may be from that of its receipt for its
 	// digest to be held: what a process that is killed has in memory is made again
 	// of the messages with times shortly before (assemble.mend).
@@ -68,6 +72,7 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 	if gone := p.idsGone.Load(); gone != p.told.gone {
 		p.told.gone = gone
 		clear(p.told.seen)
+		clear(p.toldUsers.seen)
 	}
 	// What one worker has to hand over goes with what the others have: fewer batches.
 	due := false
@@ -89,6 +94,11 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 	}
 	sealOld(p, p.digests, func(w *worker) *openBatches[batch.LegDigests] { return &w.digestRows }, t)
 	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
+	if !p.usersPrompt {
+		t = t.Add(-usersHeldFor)
+	}
+	p.usersPrompt = false
+	sealOld(p, p.users, func(w *worker) *openBatches[batch.Users] { return &w.userRows }, t)
 }
 
 // digestsDue reports whether the worker has digests that were received before t,
@@ -129,7 +139,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 		return
 	}
 	h.run, h.handed, h.size = run, now, b.Size()
-	pieces := b.Hand(w.addID)
+	pieces := b.Hand(w.addID, w.addUser)
 	taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces)
 	if !taken || stopping || b.Size() > heldBytes || now.Sub(b.Opened) > holdFor {
 		w.flushDigests(b, run)
@@ -138,8 +148,10 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 
 // flushDigests makes rows of what was gathered, and was handed over in this run.
 func (w *worker) flushDigests(b *digest.Builder, run uint64) {
+	w.p.usersPrompt = w.p.usersPrompt || run == 0
 	for i := range b.Len() {
 		b.IDs(i, w.addID)
+		b.Users(i, w.addUser)
 		row := b.Row(i)
 		if row.Kinds == 0 {
 			continue
@@ -163,7 +175,7 @@ func (w *worker) flushDigests(b *digest.Builder, run uint64) {
 // messages in an hour, which one row leads to.
 type toldIDs struct {
 	seen []uint64
-	// gone is how many batches of ids were lost when this was begun.
+	// gone is how many batches of ids or users were lost when this was begun.
 	gone uint64
 }
 
@@ -186,5 +198,33 @@ func (s *toldIDs) has(hash uint64, id digest.ID) bool {
 		return true
 	}
 	*place = h
+	return false
+}
+
+// toldUsers are the rows of table users that were made of late: of a call several
+// messages name a user.
+type toldUsers struct{ seen []uint64 }
+
+// userFields are the bits of an element of seen that say of which fields a row was
+// made; the others are of the row's hash.
+const userFields = 0xff
+
+// has reports whether such rows were made before, and remembers that they are now.
+// hash is that of the name.
+func (s *toldUsers) has(hash uint64, hour uint32, u digest.User) bool {
+	if s.seen == nil {
+		s.seen = make([]uint64, toldRows)
+	}
+	const odd = 0x9e3779b97f4a7c15
+	h := (hash+uint64(hour/3600))*odd ^ maphash.Bytes(toldSeed, u.CorrelationID)
+	place := &s.seen[(h>>8)%toldRows]
+	if *place&^userFields != h&^userFields {
+		*place = h&^userFields | uint64(u.Fields)
+		return false
+	}
+	if *place|uint64(u.Fields) == *place {
+		return true
+	}
+	*place |= uint64(u.Fields)
 	return false
 }

@@ -44,3 +44,25 @@ func TestToldIDs(t *testing.T) {
 		t.Errorf("%d of 1000 new ones are told of", fresh)
 	}
 }
+
+// TestToldUsers: a row of users is made once, and again when it says something new.
+func TestToldUsers(t *testing.T) {
+	var told toldUsers
+	u := digest.User{Name: []byte("ann"), CorrelationID: []byte("x"), Fields: 1}
+	has := func(u digest.User, hour uint32) bool { return told.has(digest.IDHash(u.Name), hour, u) }
+	if has(u, 3600) || !has(u, 3600) {
+		t.Error("the same is told twice, or never")
+	}
+	more := u
+	if more.Fields = 3; has(more, 3600) || !has(more, 3600) {
+		t.Error("a further field is told twice, or never")
+	}
+	if more.Fields = 2; !has(more, 3600) || !has(u, 3600) {
+		t.Error("fewer fields are told again")
+	}
+	other := u
+	other.CorrelationID = []byte("y")
+	if has(other, 3600) || has(u, 7200) || has(digest.User{Name: []byte("ben"), CorrelationID: []byte("x"), Fields: 1}, 3600) {
+		t.Error("another correlation id, hour or user is not told")
+	}
+}

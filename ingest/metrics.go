@@ -171,6 +171,7 @@ func (p *Pipeline) Collect(ch chan<- prometheus.Metric) {
 	gauge(descSpare, float64(p.events.heldBytes()), p.events.table.Name)
 	gauge(descSpare, float64(p.digests.heldBytes()), p.digests.table.Name)
 	gauge(descSpare, float64(p.ids.heldBytes()), p.ids.table.Name)
+	gauge(descSpare, float64(p.users.heldBytes()), p.users.table.Name)
 
 	sp := p.spool.Stats()
 	gauge(descSpool, float64(sp.Bytes), "disk")

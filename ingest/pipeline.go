@@ -122,6 +122,7 @@ type Pipeline struct {
 	events  *pool[batch.Events]
 	digests *pool[batch.LegDigests]
 	ids     *pool[batch.IDs]
+	users   *pool[batch.Users]
 	seal    chan sealer
 	// sealRoom bounds what waits in seal, in bytes.
 	sealRoom *semaphore.Weighted
@@ -141,10 +142,14 @@ type Pipeline struct {
 	cancel    context.CancelFunc
 
 	// lookedOverdue is when the spool was asked for digests that wait, told are the
-	// ids that table ids was told of: both are for the clock alone. idsGone counts
-	// lost batches of ids: what they said is told again.
+	// ids that table ids was told of, toldUsers likewise of table users: all are for the
+	// clock alone, as is usersPrompt, which says that there are rows of users whose
+	// digests nobody was given. idsGone counts lost batches of these: what they said is
+	// told again.
 	lookedOverdue time.Time
 	told          toldIDs
+	toldUsers     toldUsers
+	usersPrompt   bool
 	idsGone       atomic.Uint64
 
 	kernelDrops uint64 // of all sockets, as last entered in the ledger
@@ -171,10 +176,12 @@ func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pi
 	p.cfg.CorrelationHeaders = spelled
 	headers := append(slices.Clone(cfg.SIPHeaders), named...)
 	p.digests, p.ids = newPool[batch.LegDigests](&schema.LegDigests), newPool[batch.IDs](&schema.IDs)
+	p.users = newPool[batch.Users](&schema.Users)
 	p.sips, p.medias, p.events = newPool[batch.SIP](&schema.SIP), newPool[batch.Media](&schema.Media), newPool[batch.Events](&schema.Events)
 	for range cfg.Workers {
 		w := &worker{p: p, scanner: sip.NewScanner(sip.Options{Headers: headers}), limit: admit.Limiter{Rate: undecodableRate, Burst: undecodableBurst}}
 		w.sipRows.pool, w.mediaRows.pool, w.eventRows.pool, w.digestRows.pool, w.idRows.pool = p.sips, p.medias, p.events, p.digests, p.ids
+		w.userRows.pool = p.users
 		w.linker = digest.NewLinker(cfg.CorrelationHeaders)
 		p.workers = append(p.workers, w)
 	}

@@ -83,6 +83,7 @@ func (p *Pipeline) clockLoop() {
 				p.events.trim()
 				p.digests.trim()
 				p.ids.trim()
+				p.users.trim()
 				trimmed = now
 			}
 		}
@@ -180,7 +181,7 @@ func (p *Pipeline) syncAfter() time.Duration {
 // dropBatch enters a batch that is lost at the stage.
 func (p *Pipeline) dropBatch(table string, loss Loss, rows, packets int) {
 	p.ledger.dropBatch(table, loss, rows, packets)
-	if table == schema.IDs.Name {
+	if table == schema.IDs.Name || table == schema.Users.Name {
 		p.idsGone.Add(1)
 	}
 }

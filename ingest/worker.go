@@ -47,6 +47,7 @@ type worker struct {
 	eventRows  openBatches[batch.Events]
 	digestRows openBatches[batch.LegDigests]
 	idRows     openBatches[batch.IDs]
+	userRows   openBatches[batch.Users]
 	// digests are what records say of legs, in short; promptDigests those of records
 	// that are not of the present.
 	digests, promptDigests digest.Builder

@@ -127,15 +127,8 @@ var callColumns = func() []string {
 	return append(out, "`leg_reasons`", "`leg_confidences`")
 }()
 
-// columnsOfCalls are callColumns of anything that has them, columnsOfRows those of
-// the view calls as they are computed of a row r of call_rows.
-var (
-	columnsOfCalls = strings.Join(callColumns, ", ")
-	columnsOfRows  = strings.Replace(columnsOfCalls, "`outcome`", schema.CallOutcomeSQL()+" AS `outcome`", 1)
-)
-
-// callRows is what stands behind FROM for columnsOfRows.
-func (s *Store) callRows() string { return s.table("call_rows") + " AS r FINAL" }
+// columnsOfCalls are callColumns of anything that has them.
+var columnsOfCalls = strings.Join(callColumns, ", ")
 
 func scanCall(rows interface{ Scan(...any) error }) (Call, error) {
 	var c Call

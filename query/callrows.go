@@ -67,16 +67,25 @@ func namedValue(arg any) string {
 	return ""
 }
 
-// withFlags is the beginning of a query whose conditions name m0, m1, ….
+// withFlags is the beginning of a query of the view calls whose conditions name m0, m1, ….
 func withFlags(flags []string) string {
 	if len(flags) == 0 {
 		return ""
 	}
-	parts := make([]string, len(flags))
+	return "WITH " + strings.Join(flagsNamed(flags), ", ") + " "
+}
+
+// withOutcome is withFlags of rows r of call_rows, and says what the outcome is.
+func withOutcome(flags []string) string {
+	return "WITH " + strings.Join(append(flagsNamed(flags), "("+schema.CallOutcomeSQL()+") AS outcome"), ", ") + " "
+}
+
+func flagsNamed(flags []string) []string {
+	out := make([]string, len(flags))
 	for i, f := range flags {
-		parts[i] = "(" + f + ") AS m" + strconv.Itoa(i)
+		out[i] = "(" + f + ") AS m" + strconv.Itoa(i)
 	}
-	return "WITH " + strings.Join(parts, ", ") + " "
+	return out
 }
 
 // firstRows is the part of the window whose calls' rows are read first, by their
@@ -124,19 +133,12 @@ func (s *Store) rowSlice(ctx context.Context, c *cost, r CallsRequest, w, slice 
 	if r.Oldest {
 		order = "ASC"
 	}
-	sql := withFlags(flags) + "SELECT " + columnsOfRows + " FROM " + s.callRows() +
+	condition := " FROM " + s.callRows() +
 		" WHERE " + slice.starts(p) + " AND last_seen >= fromUnixTimestamp64Micro(" + p.Add("Int64", w.from.UnixMicro()) + ")" +
 		" AND " + tenantCondition(r.Tenant, p) + " AND " + plan.Match +
 		" ORDER BY start " + order + ", correlation_id, tenant LIMIT " + p.Add("UInt64", uint64(limit))
-	var out []Call
-	err := s.query(ctx, c, sql, p.Args(), func(rows driver.Rows) error {
-		call, err := scanCall(rows)
-		if err == nil {
-			out = append(out, call)
-		}
-		return err
-	})
-	return out, err
+	sql := func(columns string) string { return withOutcome(flags) + "SELECT " + columns + condition }
+	return rowsAs(ctx, s, c, sql, p.Args(), func(scan scanRow) (Call, error) { return scan() })
 }
 
 // rowsOfLegs reads the calls that have one of the legs of components, and tells
@@ -214,8 +216,11 @@ func (s *Store) readRows(ctx context.Context, c *cost, legs []string, tenants ma
 	for i := range flags {
 		flags[i] = "hasAny(arrayMap(i -> concat(tenant, '\\n', i), call_ids), " + p.Add("Array(String)", splitIDs(flags[i])) + ")"
 	}
-	sql := withFlags(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + columnsOfRows + " FROM " + s.callRows() +
+	condition := " FROM " + s.callRows() +
 		" WHERE " + began.any(func(w window) string { return w.starts(p) }) + " AND tenant IN " + p.Add("Array(String)", setOf(tenants)) + " AND hasAny(call_ids, " + p.Add("Array(String)", legs) + ")"
+	sql := func(columns string) string {
+		return withOutcome(flags) + "SELECT toBool(" + plan.Match + ") AS matches, " + columns + condition
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	var fresh map[node]bool
 	group.Go(func() (err error) {
@@ -223,13 +228,12 @@ func (s *Store) readRows(ctx context.Context, c *cost, legs []string, tenants ma
 		return err
 	})
 	var out []callRow
-	group.Go(func() error {
-		return s.query(s.light(ctx), c, sql, p.Args(), func(rows driver.Rows) (err error) {
-			var r callRow
-			r.Call, err = scanCall(prefixed{rows, []any{&r.matches}})
-			out = append(out, r)
-			return err
+	group.Go(func() (err error) {
+		out, err = rowsAs(s.light(ctx), s, c, sql, p.Args(), func(scan scanRow) (r callRow, err error) {
+			r.Call, err = scan(&r.matches)
+			return r, err
 		})
+		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -239,17 +243,6 @@ func (s *Store) readRows(ctx context.Context, c *cost, legs []string, tenants ma
 		r.behind = slices.ContainsFunc(r.CallIDs, func(id string) bool { return fresh[node{r.Tenant, id}] })
 	}
 	return out, nil
-}
-
-// prefixed is a row with columns before those that are scanned for.
-type prefixed struct {
-	driver.Rows
-	dest []any
-}
-
-// Scan scans the row.
-func (p prefixed) Scan(dest ...any) error {
-	return p.Rows.Scan(append(slices.Clone(p.dest), dest...)...)
 }
 
 // idSeparator parts the ids in a flag; no Call-ID has it.
@@ -324,16 +317,3 @@ func (s *Store) known(ctx context.Context, c *cost, r closureRequest, ids []stri
 	})
 	return out, err
 }
-
-// otherMethods is the condition for messages that belong to no call: by their CSeq,
-// or as requests of another method than that names, which open no call either.
-var otherMethods = func() string {
-	var calls []string
-	for _, m := range schema.CallMethods {
-		if m != "REGISTER" && m != "NOTIFY" {
-			calls = append(calls, schema.Quote(m))
-		}
-	}
-	list := " NOT IN (" + strings.Join(calls, ", ") + ")"
-	return "(cseq_method" + list + " OR method != '' AND method" + list + ")"
-}()

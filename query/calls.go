@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heplake/heplake/query/filter"
+	"github.com/heplake/heplake/schema"
 )
 
 // The bounds of CallsRequest.Limit.
@@ -77,7 +78,7 @@ func (s *Store) Calls(ctx context.Context, r CallsRequest) (CallsResult, error) 
 	if after != nil {
 		w = after.window
 	}
-	search := &callSearch{store: s, request: r, window: w, left: w, after: after, seen: map[node]bool{}, computed: map[node]bool{}, until: time.Now().Add(s.maxTime)}
+	search := &callSearch{store: s, request: r, window: w, left: w, after: after, seen: map[node]bool{}, computed: map[node]bool{}, deadline: time.Now().Add(s.maxTime)}
 	search.params.Zone = r.Zone
 	if search.plan, err = filter.CompileCalls(r.Filter, &search.params); err != nil {
 		return CallsResult{}, err
@@ -121,9 +122,9 @@ func (s *callSearch) start(ctx context.Context) error {
 	for i := range found {
 		s.done(&found[i])
 	}
-	s.plan.Prefilter = "(" + s.plan.Prefilter + " AND " + otherMethods + ")"
+	s.plan.Prefilter = "(" + s.plan.Prefilter + " AND " + schema.OtherMethodsSQL + ")"
 	s.noCalls = true
-	s.until = time.Now().Add(min(othersTime, s.store.maxTime))
+	s.deadline = time.Now().Add(min(othersTime, s.store.maxTime))
 	return s.run(ctx)
 }
 
@@ -183,7 +184,7 @@ type callSearch struct {
 	seen, computed map[node]bool
 	found          []Call
 	examined       int
-	until          time.Time
+	deadline       time.Time
 	cut            bool
 	cost           cost
 }
@@ -208,17 +209,61 @@ func (s *callSearch) wider(width, growth time.Duration, n int) time.Duration {
 	return width * growth
 }
 
+// run goes through what is left: by table users where that can tell, else through the
+// messages.
 func (s *callSearch) run(ctx context.Context) error {
+	told, err := s.toldByUsers(ctx)
+	if err != nil {
+		return err
+	}
+	if told.from.Before(told.to) {
+		near, far := told.to, told.from
+		if s.request.Oldest {
+			near, far = far, near
+		}
+		if err := s.runMessages(ctx, near); err != nil {
+			return err
+		}
+		if err := s.runUsers(ctx, far); err != nil {
+			return err
+		}
+	}
+	if s.request.Oldest {
+		return s.runMessages(ctx, s.window.to)
+	}
+	return s.runMessages(ctx, s.window.from)
+}
+
+// until is the part of what is left that lies before the time, in the order asked for.
+func (s *callSearch) until(end time.Time) window {
+	w := s.left
+	if s.request.Oldest {
+		w.to = earlier(w.to, end)
+	} else if w.from.Before(end) {
+		w.from = end
+	}
+	return w
+}
+
+// tired reports whether the search has taken enough, and notes that it was cut short.
+func (s *callSearch) tired() bool {
+	tired := s.examined >= maxExamined || !time.Now().Before(s.deadline)
+	s.cut = s.cut || tired
+	return tired
+}
+
+// runMessages goes through the messages of what is left, until that time.
+func (s *callSearch) runMessages(ctx context.Context, end time.Time) error {
 	width, growth := firstWidth(s.plan.Indexed)
 	if s.places != nil {
 		width = s.left.to.Sub(s.left.from)
 	}
-	for s.narrow(); s.left.from.Before(s.left.to); s.narrow() {
-		if s.examined >= maxExamined || !time.Now().Before(s.until) {
-			s.cut = true
+	for s.narrow(); ; s.narrow() {
+		left := s.until(end)
+		if !left.from.Before(left.to) || s.tired() {
 			return nil
 		}
-		slice := s.next(width)
+		slice := s.next(left, width)
 		candidates, err := s.candidates(ctx, slice)
 		if err != nil {
 			return err
@@ -230,30 +275,36 @@ func (s *callSearch) run(ctx context.Context) error {
 		} else {
 			width = s.wider(width, growth, len(candidates))
 		}
-		s.keep(candidates)
-		if s.request.Oldest {
-			s.left.from = done.to
-		} else {
-			s.left.to = done.from
+		if err := s.add(ctx, candidates, done); err != nil {
+			return err
 		}
-		if len(s.pending) >= s.worthwhile() || !s.left.from.Before(s.left.to) {
-			if err := s.compute(ctx); err != nil {
-				return err
-			}
-		}
+	}
+}
+
+// add adds the candidates of a part of what is left, and computes the calls of those
+// gathered when there are enough.
+func (s *callSearch) add(ctx context.Context, candidates []candidate, done window) error {
+	s.keep(candidates)
+	if s.request.Oldest {
+		s.left.from = done.to
+	} else {
+		s.left.to = done.from
+	}
+	if len(s.pending) >= s.worthwhile() || !s.left.from.Before(s.left.to) {
+		return s.compute(ctx)
 	}
 	return nil
 }
 
 // next is the part of what is left that is looked at next.
-func (s *callSearch) next(width time.Duration) window {
-	if left := s.left.to.Sub(s.left.from); width > left || width <= 0 {
-		return s.left
+func (s *callSearch) next(left window, width time.Duration) window {
+	if all := left.to.Sub(left.from); width > all || width <= 0 {
+		return left
 	}
 	if s.request.Oldest {
-		return window{s.left.from, s.left.from.Add(width)}
+		return window{left.from, left.from.Add(width)}
 	}
-	return window{s.left.to.Add(-width), s.left.to}
+	return window{left.to.Add(-width), left.to}
 }
 
 // upTo is the part of the slice that candidates cover of which at is the last.

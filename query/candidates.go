@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heplake/heplake/query/filter"
+	"github.com/heplake/heplake/schema"
 )
 
 // candidate is a correlation id with the time of its newest (or oldest) message
@@ -20,21 +21,29 @@ type candidate struct {
 	first time.Time
 	// call: one of them is of a method that makes calls.
 	call bool
+	// hours are those with such messages, the first one asked for first, where only
+	// table users was asked: at and first are then the bounds of hours. Else nil.
+	hours []time.Time
 }
 
 func (s *callSearch) candidates(ctx context.Context, slice window) ([]candidate, error) {
 	p := s.params.Clone()
-	at, order := "max(time)", "DESC"
-	if s.request.Oldest {
-		at, order = "min(time)", "ASC"
-	}
 	where := ""
 	if s.places != nil {
 		where = " AND " + s.places.rows(windows{slice}, p)
 	}
-	sql := "SELECT tenant, correlation_id, " + at + " AS at, min(time), toBool(min(" + otherMethods + ") = 0) FROM " + s.store.table("sip") +
+	return s.candidatesWhere(ctx, slice, where, p, s.batch())
+}
+
+// candidatesWhere are the first of the slice that meet the condition besides.
+func (s *callSearch) candidatesWhere(ctx context.Context, slice window, where string, p *filter.Params, limit int) ([]candidate, error) {
+	at, order := "max(time)", "DESC"
+	if s.request.Oldest {
+		at, order = "min(time)", "ASC"
+	}
+	sql := "SELECT tenant, correlation_id, " + at + " AS at, min(time), toBool(min(" + schema.OtherMethodsSQL + ") = 0) FROM " + s.store.table("sip") +
 		" WHERE " + slice.condition(p) + where + " AND " + tenantCondition(s.request.Tenant, p) + " AND correlation_id != '' AND " + s.plan.Prefilter +
-		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(s.batch()))
+		" GROUP BY tenant, correlation_id ORDER BY at " + order + " LIMIT " + p.Add("UInt64", uint64(limit))
 	var out []candidate
 	err := s.store.query(ctx, &s.cost, sql, p.Args(), func(rows driver.Rows) error {
 		var c candidate
@@ -83,10 +92,15 @@ func (s *callSearch) compute(ctx context.Context) error {
 		if err := s.computeAll(ctx); err != nil {
 			return err
 		}
-		// Some were other legs of calls that are found.
-		s.pending = slices.DeleteFunc(later, func(c candidate) bool { return s.computed[c.node] })
+		s.pending = later
+		s.dropLegs()
 	}
 	return nil
+}
+
+// dropLegs drops the pending candidates that are other legs of calls that are found.
+func (s *callSearch) dropLegs() {
+	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool { return s.computed[c.node] })
 }
 
 // drop drops the pending candidates whose calls begin beyond the last of those found.
@@ -106,14 +120,37 @@ func (s *callSearch) drop() {
 
 // computeAll computes the calls of all pending candidates.
 func (s *callSearch) computeAll(ctx context.Context) error {
-	if err := s.rowsOfCandidates(ctx); err != nil {
+	// What is no call has no row there: its times are found meanwhile.
+	var others []candidate
+	for _, c := range s.pending {
+		if !c.call && c.hours != nil {
+			others = append(others, c)
+		}
+	}
+	var times map[node]candidate
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.rowsOfCandidates(inner) })
+	if len(others) > 0 {
+		group.Go(func() (err error) {
+			times, err = s.timesOf(inner, others, firstHours)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
+	}
+	s.timeFrom(times)
+	if exact, err := s.timeCandidates(ctx); err != nil {
+		return err
+	} else if exact {
+		if err := s.rowsOfCandidates(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.simpleDialogs(ctx); err != nil {
 		return err
 	}
-	// Some were other legs of calls that are found.
-	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool { return s.computed[c.node] })
+	s.dropLegs()
 	if len(s.pending) == 0 {
 		return nil
 	}
@@ -195,6 +232,7 @@ func (s *callSearch) rowsOfCandidates(ctx context.Context) error {
 		if err := s.rowsBegunIn(ctx, flags, before); err != nil {
 			return err
 		}
+		s.dropLegs() // before they are looked for elsewhere
 	}
 	return nil
 }
@@ -211,12 +249,18 @@ func (s *callSearch) rowsBegunIn(ctx context.Context, flags []string, before tim
 		}
 		keys, tenants[c.tenant] = append(keys, c.id), true
 		hours[c.first.Truncate(time.Hour).Add(-before).UTC().Format(time.DateTime)] = true
+		for _, h := range c.run() {
+			hours[h.Add(-before).Format(time.DateTime)] = true
+		}
 	}
 	// Versions are told apart here: FINAL would read every column of every granule.
 	// Pairs of hour and key would say the same, but take four times as long to plan.
-	sql := withFlags(flags) + "SELECT toBool(" + s.plan.Match + ") AS matches, version, deleted, " + columnsOfRows + " FROM " + s.store.table("call_rows") + " AS r" +
+	condition := " FROM " + s.store.table("call_rows") + " AS r" +
 		" WHERE toStartOfHour(start) IN " + p.Add("Array(DateTime('UTC'))", setOf(hours)) + " AND correlation_id IN " + p.Add("Array(String)", keys) +
 		" AND tenant IN " + p.Add("Array(String)", setOf(tenants))
+	sql := func(columns string) string {
+		return withOutcome(flags) + "SELECT toBool(" + s.plan.Match + ") AS matches, version, deleted, " + columns + condition
+	}
 	group, inner := errgroup.WithContext(ctx)
 	if s.fresh == nil {
 		group.Go(func() (err error) {
@@ -226,32 +270,34 @@ func (s *callSearch) rowsBegunIn(ctx context.Context, flags []string, before tim
 	}
 	rows := map[node][]*keyedRow{}
 	group.Go(func() error {
-		return s.store.query(inner, &s.cost, sql, p.Args(), func(from driver.Rows) error {
+		read, err := rowsAs(inner, s.store, &s.cost, sql, p.Args(), func(scan scanRow) (*keyedRow, error) {
 			r := &keyedRow{}
 			var err error
-			if r.Call, err = scanCall(prefixed{from, []any{&r.matches, &r.version, &r.deleted}}); err != nil {
-				return err
-			}
-			key := node{r.Tenant, r.CorrelationID}
-			for i, old := range rows[key] {
-				if old.Start.Truncate(time.Hour).Equal(r.Start.Truncate(time.Hour)) {
-					if old.version < r.version {
-						rows[key][i] = r
-					}
-					return nil
-				}
-			}
-			rows[key] = append(rows[key], r)
-			return nil
+			r.Call, err = scan(&r.matches, &r.version, &r.deleted)
+			return r, err
 		})
+		for _, r := range read {
+			key := node{r.Tenant, r.CorrelationID}
+			same := slices.IndexFunc(rows[key], func(old *keyedRow) bool { return old.Start.Truncate(time.Hour).Equal(r.Start.Truncate(time.Hour)) })
+			switch {
+			case same < 0:
+				rows[key] = append(rows[key], r)
+			case rows[key][same].version < r.version:
+				rows[key][same] = r
+			}
+		}
+		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	taken := map[*keyedRow]bool{}
 	s.pending = slices.DeleteFunc(s.pending, func(c candidate) bool {
+		if !s.tells(c, rows[c.node]) {
+			return false
+		}
 		for _, r := range rows[c.node] {
-			if r.deleted != 0 || c.at.Before(r.Start) || c.at.After(r.LastSeen) ||
+			if r.deleted != 0 || !c.within(r) ||
 				slices.ContainsFunc(r.CallIDs, func(id string) bool { return s.fresh[node{r.Tenant, id}] }) {
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heplake/heplake/query/filter"
+	"github.com/heplake/heplake/schema"
 )
 
 // Dialogs of other methods than a call's (REGISTER, OPTIONS, SUBSCRIBE, …) are
@@ -22,7 +23,7 @@ import (
 
 // dialogColumns are the columns that scanDialogMessage takes.
 var dialogColumns = "tenant, call_id, time, method, status, reason, cseq, cseq_method, via_branch, from_tag, to_tag, from_user, from_domain, to_user, to_domain, " +
-	"ruri_user, src_ip, src_port, dst_ip, dst_port, sdp, node, capture_id, user_agent, server, q850, toBool(cseq_method != '' AND " + otherMethods + ")"
+	"ruri_user, src_ip, src_port, dst_ip, dst_port, sdp, node, capture_id, user_agent, server, q850, toBool(cseq_method != '' AND " + schema.OtherMethodsSQL + ")"
 
 // dialogMessage is a message as far as a dialog's row is made of it.
 type dialogMessage struct {

@@ -157,6 +157,10 @@ func TestPlansUseTheIndexes(t *testing.T) {
 	if got := l.explainOf(t, "ids", "id IN (cityHash64('"+callID+"'))", nil); got.read > 6 || got.granules < 1000 {
 		t.Errorf("an id is looked for in %d of %d granules", got.read, got.granules)
 	}
+	l.exec(t, "OPTIMIZE TABLE users FINAL")
+	if got := l.explainOf(t, "users", "user IN (cityHash64('"+from+"'))", nil); got.read > 6 || got.granules < 1000 {
+		t.Errorf("a user is looked for in %d of %d granules", got.read, got.granules)
+	}
 	at := "toDateTime64('2026-10-23 00:00:00', 6, 'UTC') + 333333 * 4.32"
 	if got := l.explain(t, "toStartOfHour(time) = toStartOfHour("+at+") AND time >= "+at+" - 3600 AND time < "+at+" + 3600 AND correlation_id IN ('"+correlation+"')", nil); got.read > 2 {
 		t.Errorf("messages of a known hour are read from %d of %d granules", got.read, got.granules)

@@ -81,6 +81,11 @@ type Store struct {
 	// aliasesNow are the names of addresses at the moment.
 	aliasesNow func(context.Context) aliases
 	trunks     trunkNames
+	// usersWhole is when it was last known that table users tells of all messages.
+	usersWhole atomic.Pointer[time.Time]
+	// noUsers and noCards have searches do without table users, and without cards: tests
+	// hold that this changes nothing.
+	noUsers, noCards bool
 }
 
 // Open connects to ClickHouse and checks that it answers. The error wraps

@@ -1,6 +1,11 @@
 package schema
 
-import "strings"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // nullable is the type of a figure or a time that there may be none of.
 const (
@@ -17,7 +22,7 @@ func moment(name, doc string) Column {
 	return Column{Name: name, Kind: Time, Type: nullableTime, Codec: "ZSTD(1)", Doc: doc}
 }
 
-// callColumns are the columns of calls: those of call_rows, but for its last two.
+// callColumns are the columns of calls: those of call_rows, but for its last three.
 func callColumns() []Column {
 	return []Column{
 		{Name: "tenant", Kind: Enum, Doc: "Whose traffic it is."},
@@ -94,12 +99,16 @@ func versionColumns() []Column {
 	}
 }
 
+// cardColumn is what a list of calls reads in place of the columns: rows of earlier
+// versions have none.
+var cardColumn = Column{Name: "card", Kind: Text, Internal: true, Codec: "ZSTD(3)", Doc: "What a list shows of the call, in short: the other columns say all of it. Package internal/callcard reads it; empty in rows of earlier versions."}
+
 // CallRows has the calls as the assembler made them. Whoever reads takes the view
 // calls, which also says what time alone decides.
 var CallRows = Table{
 	Name:        "call_rows",
 	Doc:         "Calls as they were computed, newest version last: read them through the view calls.",
-	Columns:     append(callColumns(), versionColumns()...),
+	Columns:     append(append(callColumns(), cardColumn), versionColumns()...),
 	Engine:      "ReplacingMergeTree(version, deleted)",
 	PartitionBy: "toDate(start)",
 	OrderBy:     "(toStartOfHour(start), tenant, correlation_id)",
@@ -161,14 +170,21 @@ var RegistrationRows = Table{
 // patienceSQL is how long after its last message a call without a final response
 // is waited for, in s: 64*T1 (RFC 3261 section 17.1), and 3 minutes once it rings
 // (timer C, section 16.6).
-const patienceSQL = "if(isNull(r.ring), 32, 180)"
+const (
+	patience        = 32
+	patienceRinging = 180
+)
 
-// upLimit is after how many hours an answered call of which nothing more is
+var patienceSQL = fmt.Sprintf("if(isNull(r.ring), %d, %d)", patience, patienceRinging)
+
+// upHours is after how many hours an answered call of which nothing more is
 // heard is taken to have ended unseen.
-const upLimit = "24"
+const upHours = 24
+
+var upLimit = strconv.Itoa(upHours)
 
 // callOutcome settles what time alone decides.
-const callOutcome = `multiIf(
+var callOutcome = `multiIf(
         r.outcome = 'in_progress' AND isNull(r.answer) AND r.last_seen < now64(6) - toIntervalSecond(` + patienceSQL + `), 'unanswered',
         r.outcome = 'in_progress' AND r.last_seen < now64(6) - toIntervalHour(` + upLimit + `), 'answered',
         r.outcome)`
@@ -177,6 +193,25 @@ const callOutcome = `multiIf(
 // alone decides is in no row. The view calls has it; reading it and a few columns
 // from call_rows spares ClickHouse the planning of all the others.
 func CallOutcomeSQL() string { return callOutcome }
+
+// OutcomeAt is what CallOutcomeSQL gives at the time now, by the server's clock,
+// for a row with these values; ring and answer are zero where it has none.
+func OutcomeAt(outcome string, ring, answer, lastSeen, now time.Time) string {
+	if outcome != "in_progress" {
+		return outcome
+	}
+	wait := patience * time.Second
+	if !ring.IsZero() {
+		wait = patienceRinging * time.Second
+	}
+	switch {
+	case answer.IsZero() && lastSeen.Before(now.Add(-wait)):
+		return "unanswered"
+	case lastSeen.Before(now.Add(-upHours * time.Hour)):
+		return "answered"
+	}
+	return outcome
+}
 
 // CallUpSQL is the condition that a row r of call_rows, of a call that was answered
 // and last heard of at that time, has the outcome in_progress by CallOutcomeSQL.

@@ -110,15 +110,15 @@ type Cold struct {
 }
 
 // WithoutTTL lists the tables whose TTL deletes nothing when the keeper deletes:
-// those of Kept, and ids, which finds their messages.
-func WithoutTTL() []*Table { return append(Kept(), &IDs) }
+// those of Kept, and ids and users, which find their messages.
+func WithoutTTL() []*Table { return append(Kept(), &IDs, &Users) }
 
 // Expiring lists the tables besides whose rows are kept for a time: the keeper drops
 // partitions of them where it deletes everything (Options.KeeperDeletesAll). They
 // are parted by time. KeeperCalls, which is empty but for moments, is not.
 func Expiring() (out []*Table) {
 	for _, t := range Derived() {
-		if t.TTLDays > 0 && !IsKept(t.Name) && t.Name != IDs.Name && t.Name != KeeperCalls.Name {
+		if t.TTLDays > 0 && !IsKept(t.Name) && t.Name != IDs.Name && t.Name != Users.Name && t.Name != KeeperCalls.Name {
 			out = append(out, t)
 		}
 	}
@@ -133,7 +133,7 @@ func (t *Table) TTLSQL(o Options) string {
 	if c := o.Cold; c.Volume != "" && kept && (days == 0 || o.KeeperDeletes || c.Days < days) {
 		clauses = append(clauses, t.TTL(c.Days)+" TO VOLUME "+Quote(c.Volume))
 	}
-	byKeeper := o.KeeperDeletes && (kept || t == &IDs) || o.KeeperDeletesAll && t.Name != KeeperCalls.Name
+	byKeeper := o.KeeperDeletes && (kept || t == &IDs || t == &Users) || o.KeeperDeletesAll && t.Name != KeeperCalls.Name
 	if days > 0 && !byKeeper {
 		clauses = append(clauses, t.TTL(days))
 	}

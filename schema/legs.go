@@ -10,7 +10,7 @@ import (
 // digests by ingest as they arrive, the others by materialized views (see Feeds)
 // and by the assembler.
 func Derived() []*Table {
-	tables := []*Table{&LegDigests, &IDs, &CallRows, &RegistrationRows, &AssemblerState, &Backfill, &Messages1m, &Restored}
+	tables := []*Table{&LegDigests, &IDs, &Users, &CallRows, &RegistrationRows, &AssemblerState, &Backfill, &Messages1m, &Restored}
 	tables = append(tables, keeperTables()...)
 	for _, r := range Rollups() {
 		tables = append(tables, r.Tables()...)
@@ -105,7 +105,7 @@ func (f *Feed) BackfillSQL(o Options, day string, before time.Time) string {
 	}
 	names := f.columns
 	return "INSERT INTO " + o.table(f.To) + " (" + names + ")\n" + strings.Replace(f.query(o), "FROM "+o.table(f.From), "FROM "+source+")", 1) +
-		"\nSETTINGS asterisk_include_alias_columns = 1, max_partitions_per_insert_block = 0, optimize_on_insert = 0, " + DistributedSettings
+		"\nSETTINGS asterisk_include_alias_columns = 1, max_partitions_per_insert_block = 0, optimize_on_insert = 0, " + spill + DistributedSettings
 }
 
 // CreateSQL is the statement that creates the feed.

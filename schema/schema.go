@@ -173,7 +173,7 @@ func Tables() []*Table { return []*Table{&SIP, &Media, &Events} }
 
 // ByIngest lists the tables that ingest inserts into: those of what was received, and
 // what it keeps of that in short.
-func ByIngest() []*Table { return append(Tables(), &LegDigests, &IDs) }
+func ByIngest() []*Table { return append(Tables(), &LegDigests, &IDs, &Users) }
 
 // origin is what every record has: when, whose, who reported it, which call.
 func origin(rest ...Column) []Column {

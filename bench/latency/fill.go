@@ -50,7 +50,7 @@ func Fill(ctx context.Context, s *load.Server, messages uint64, log *slog.Logger
 	if have > 0 {
 		return fmt.Errorf("the folder has %d messages that are not of an earlier run: take another, or delete it", have)
 	}
-	for _, step := range []func(context.Context, uint64) error{f.generate, f.keep, f.copies, f.rollups, f.gather, f.settle} {
+	for _, step := range []func(context.Context, uint64) error{f.generate, f.keep, f.copies, f.users, f.rollups, f.gather, f.settle} {
 		if err := step(ctx, messages); err != nil {
 			return err
 		}
@@ -100,10 +100,11 @@ func (f *filler) generate(ctx context.Context, messages uint64) error {
 	for _, n := range sent.Counts.Calls() {
 		calls += n
 	}
-	want := fmt.Sprintf("%d\t%d\t%d\t%d", sent.Counts.SIP, calls, calls, sent.Counts.Dialogs["register"])
+	want := fmt.Sprintf("%d\t%d\t%d\t%d\t0", sent.Counts.SIP, calls, calls, sent.Counts.Dialogs["register"])
 	for began := time.Now(); ; {
 		got, err := f.exec(ctx, `SELECT (SELECT count() FROM heplake.sip), (SELECT countIf(outcome != 'in_progress') FROM heplake.calls),
-	(SELECT toUInt64(sum(attempts)) FROM heplake.kpi_1m FINAL WHERE dim = 'all'), (SELECT count() FROM heplake.registrations)`)
+	(SELECT toUInt64(sum(attempts)) FROM heplake.kpi_1m FINAL WHERE dim = 'all'), (SELECT count() FROM heplake.registrations),
+	(SELECT count() FROM heplake.sip WHERE from_user != '' AND (cityHash64(from_user), correlation_id) NOT IN (SELECT user, correlation_id FROM heplake.users))`)
 		if err != nil {
 			return err
 		}
@@ -111,7 +112,7 @@ func (f *filler) generate(ctx context.Context, messages uint64) error {
 			return nil
 		}
 		if time.Since(began) > settling {
-			return fmt.Errorf("messages, calls, calls counted, registrations are %q %s after %q were sent", got, settling, want)
+			return fmt.Errorf("messages, calls, calls counted, registrations, messages without users are %q %s after %q were sent", got, settling, want)
 		}
 		if err := sleep(ctx, time.Second); err != nil {
 			return err
@@ -124,7 +125,7 @@ func (f *filler) generate(ctx context.Context, messages uint64) error {
 var (
 	copied = []string{"sip", "media", "call_rows", "registration_rows"}
 	// Of digests there are none: the assembler would make calls of them anew.
-	emptied = []string{"leg_digests", "ids", "messages_1m", "kpi_1m", "kpi_1h", "kpi_1d", "registrations_1m", "registrations_1h", "registrations_1d"}
+	emptied = []string{"leg_digests", "ids", "users", "messages_1m", "kpi_1m", "kpi_1h", "kpi_1d", "registrations_1m", "registrations_1h", "registrations_1d"}
 )
 
 // keep puts what was generated aside: it all lies within a minute, which is not
@@ -210,6 +211,20 @@ func copySQL(day, from, to uint64) []string {
 			"    FROM " + copies("sip") + "\n    GROUP BY tenant, hour, call, correlation\n)\nARRAY JOIN arrayDistinct([call, correlation]) AS name",
 	}
 	return out
+}
+
+// users says where the copies of users' messages are, a day at a time.
+func (f *filler) users(ctx context.Context, _ uint64) error {
+	days, err := f.exec(ctx, "SELECT DISTINCT toDate(time) FROM heplake.sip ORDER BY 1")
+	if err != nil {
+		return err
+	}
+	for _, day := range strings.Fields(days) {
+		if _, err := f.exec(ctx, schema.RestoreUsersSQL(schema.Options{}, day, time.Unix(0, 0))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rollups sums up the copies, a day at a time, as the assembler does. Table

@@ -59,6 +59,11 @@ func TestCopiesAreTraffic(t *testing.T) {
 			(SELECT cityHash64(name) AS id, tenant, hour, if(call = name, '', call) AS call_id, if(other = name, '', other) AS correlation_id FROM
 				(SELECT DISTINCT tenant, toStartOfHour(time) AS hour, call_id AS call, correlation_id AS other FROM heplake.sip) ARRAY JOIN arrayDistinct([call, other]) AS name) AS m
 			USING (id, tenant, hour, call_id, correlation_id) WHERE i.hour != m.hour SETTINGS join_use_nulls = 0`, "0"},
+		{"users that differ from the messages'", `SELECT count() FROM
+			(SELECT DISTINCT user, tenant, hour, correlation_id, 1 AS is FROM heplake.users) AS u FULL JOIN
+			(SELECT DISTINCT cityHash64(arrayJoin([from_user, to_user, ruri_user]) AS name) AS user, tenant, toStartOfHour(time) AS hour, correlation_id, 1 AS is FROM heplake.sip WHERE name != '') AS m
+			USING (user, tenant, hour, correlation_id) WHERE u.is != m.is SETTINGS join_use_nulls = 0`, "0"},
+		{"calls without a card", "SELECT count() FROM heplake.call_rows WHERE card = ''", "0"},
 		{"days without messages", "SELECT 30 - uniqExact(toDate(time - toIntervalSecond((SELECT toUInt32(max(time)) % 86400 + 1 FROM heplake.sip)))) FROM heplake.sip", "0"},
 		{"calls, less those summed up", "SELECT count() - (SELECT toInt64(sum(attempts)) FROM heplake.kpi_1m FINAL WHERE dim = 'all') FROM heplake.calls WHERE method = 'INVITE'", "0"},
 		{"likewise by day", "SELECT count() - (SELECT toInt64(sum(attempts)) FROM heplake.kpi_1d FINAL WHERE dim = 'all') FROM heplake.calls WHERE method = 'INVITE'", "0"},

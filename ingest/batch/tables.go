@@ -108,3 +108,12 @@ type IDs struct {
 	CallID        Text           `col:"call_id"`
 	CorrelationID Text           `col:"correlation_id"`
 }
+
+// Users holds the columns of schema.Users that are sent.
+type Users struct {
+	User          Number[uint64] `col:"user"`
+	Tenant        Enum           `col:"tenant"`
+	Hour          Number[uint32] `col:"hour"`
+	CorrelationID Text           `col:"correlation_id"`
+	Fields        Number[uint8]  `col:"fields"`
+}

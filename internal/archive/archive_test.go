@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -242,7 +243,7 @@ func TestRestoredCallsAreFound(t *testing.T) {
 	calls, flow := look()
 	w.putAll(t)
 	w.dropAll(t)
-	for _, table := range []string{"leg_digests", "ids"} { // kept for days only, or as long as messages
+	for _, table := range []string{"leg_digests", "ids", "users"} { // kept for days only, or as long as messages
 		w.exec(t, "TRUNCATE TABLE "+table)
 	}
 	if gone, err := store.Calls(t.Context(), query.CallsRequest{From: w.lake.From, To: w.lake.To}); err != nil || len(gone.Calls) != 0 {
@@ -257,11 +258,17 @@ func TestRestoredCallsAreFound(t *testing.T) {
 	if err != nil || len(byID.Calls) != 1 {
 		t.Errorf("%d calls by their Call-ID, %v", len(byID.Calls), err)
 	}
+	byUser, err := store.Calls(t.Context(), query.CallsRequest{Filter: "from_user = " + strconv.Quote(calls.Calls[0].FromUser), From: w.lake.From.Add(-24 * time.Hour), To: w.lake.To})
+	if err != nil || !slices.ContainsFunc(byUser.Calls, func(c query.Call) bool { return c.CorrelationID == calls.Calls[0].CorrelationID }) {
+		t.Errorf("%d calls of the user %q, not the one there was, %v", len(byUser.Calls), calls.Calls[0].FromUser, err)
+	}
 	type row struct {
 		Rows uint64 `json:"rows,string"`
 	}
-	if stay, err := one[row](t.Context(), w.Archive, "SELECT countIf(stays > now()) AS rows FROM ids"); err != nil || stay.Rows == 0 {
-		t.Errorf("table ids would lose the restored day: %d rows stay, %v", stay.Rows, err)
+	for _, table := range []string{"ids", "users"} {
+		if stay, err := one[row](t.Context(), w.Archive, "SELECT countIf(stays > now()) AS rows FROM "+table); err != nil || stay.Rows == 0 {
+			t.Errorf("table %s would lose the restored day: %d rows stay, %v", table, stay.Rows, err)
+		}
 	}
 	if len(flowAgain.Items) != len(flow.Items) {
 		t.Fatalf("a flow of %d items, there were %d", len(flowAgain.Items), len(flow.Items))

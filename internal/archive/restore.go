@@ -129,15 +129,19 @@ func (a *Archive) restore(ctx context.Context, r RestoreRequest) (Restored, erro
 // farFuture is later than any day that is given back.
 var farFuture = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// findable has table ids say where the day's messages are, for as long as they
-// stay: searches by Call-ID go by it, and its rows went with the messages.
+// findable has tables ids and users say where the day's messages are, for as long as
+// they stay: searches by Call-ID and by user go by them, and their rows went with the
+// messages.
 func (a *Archive) findable(ctx context.Context, r RestoreRequest) error {
 	until := farFuture
 	if r.Stay > 0 {
 		until = time.Now().Add(r.Stay)
 	}
-	if err := a.exec(ctx, schema.RestoreIDsSQL(schema.Options{Database: a.database}, r.Day, until)); err != nil {
-		return fmt.Errorf("note where the messages are: %w", err)
+	o := schema.Options{Database: a.database}
+	for _, sql := range []string{schema.RestoreIDsSQL(o, r.Day, until), schema.RestoreUsersSQL(o, r.Day, until)} {
+		if err := a.exec(ctx, sql); err != nil {
+			return fmt.Errorf("note where the messages are: %w", err)
+		}
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 type backfill struct {
 	builder digest.Builder
 	linker  *digest.Linker
-	// digestsOut and idsOut are rows to be written.
-	digestsOut, idsOut writer
+	// digestsOut, idsOut and usersOut are rows to be written.
+	digestsOut, idsOut, usersOut writer
 	// todo are the hours of the day in work that are left, lookedAt when the table
 	// was last asked for days.
 	todo     []storedHour
@@ -230,12 +230,12 @@ func (a *Assembler) readMessage(r *reader, m *digest.Message) {
 	m.Links = a.linker.Links()
 }
 
-// storeDigests writes the digests gathered, and the ids of what they are of, and
-// forgets them.
+// storeDigests writes the digests gathered, and the ids and users of what they are of,
+// and forgets them.
 func (a *Assembler) storeDigests(ctx context.Context, tenant string) error {
-	digests, ids := &a.digestsOut, &a.idsOut
-	digests.b, ids.b = digests.b[:0], ids.b[:0]
-	rows, idRows := 0, 0
+	digests, ids, users := &a.digestsOut, &a.idsOut, &a.usersOut
+	digests.b, ids.b, users.b = digests.b[:0], ids.b[:0], users.b[:0]
+	rows, idRows, userRows := 0, 0, 0
 	name := func(name, id []byte) string {
 		if string(name) == string(id) {
 			return ""
@@ -254,6 +254,14 @@ func (a *Assembler) storeDigests(ctx context.Context, tenant string) error {
 			ids.string(name(id.CorrelationID, id.Key))
 			idRows++
 		})
+		a.builder.Users(i, func(u digest.User) {
+			users.uint64(digest.IDHash(u.Name))
+			users.string(tenant)
+			users.uint32(u.Slot - u.Slot%3600)
+			users.string(string(u.CorrelationID))
+			users.b = append(users.b, u.Fields)
+			userRows++
+		})
 		row := a.builder.Row(i)
 		if row.Kinds == 0 {
 			continue
@@ -267,6 +275,9 @@ func (a *Assembler) storeDigests(ctx context.Context, tenant string) error {
 	}
 	a.builder.Reset()
 	if err := a.insert(ctx, "ids", "id, tenant, hour, call_id, correlation_id", idRows, ids.b); err != nil {
+		return err
+	}
+	if err := a.insert(ctx, "users", "user, tenant, hour, correlation_id, fields", userRows, users.b); err != nil {
 		return err
 	}
 	return a.insert(ctx, "leg_digests", "slot, tenant, call_id, kinds, digest", rows, digests.b)

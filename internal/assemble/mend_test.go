@@ -59,8 +59,8 @@ func TestDiedWithDigests(t *testing.T) {
 		}
 	}
 	exec("INSERT INTO assembler (time, holder, done) SELECT now64(6) - 40, 'killed', now64(6) - 200")
-	exec(`INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, status, cseq, cseq_method, from_tag, to_tag, own_branch, src_ip, dst_ip)
-SELECT now64(6) - toIntervalMillisecond(before + 100 - n), 'default', id, id, m, s, 1, 'INVITE', 'f', t, 'b', toIPv6('10.0.0.1'), toIPv6('10.0.0.2')
+	exec(`INSERT INTO sip (time, tenant, own_call_id, correlation_id, method, status, cseq, cseq_method, from_user, from_tag, to_tag, own_branch, src_ip, dst_ip)
+SELECT now64(6) - toIntervalMillisecond(before + 100 - n), 'default', id, id, m, s, 1, 'INVITE', 'ann', 'f', t, 'b', toIPv6('10.0.0.1'), toIPv6('10.0.0.2')
 FROM values('n UInt32, m String, s UInt16, t String', (0, 'INVITE', 0, ''), (10, '', 486, 'x'), (20, 'ACK', 0, 'x')) AS message,
 	values('id String, before UInt32', ('before@a', 60000), ('after@a', 25000), ('old@a', 150000)) AS call`)
 	a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, Share: 1})
@@ -76,6 +76,9 @@ FROM values('n UInt32, m String, s UInt16, t String', (0, 'INVITE', 0, ''), (10,
 	stop()
 	if got := query(t, l, "SELECT arrayStringConcat(arraySort(groupArray(call_ids[1])), ' ') FROM calls"); got[0] != "after@a before@a" {
 		t.Errorf("calls %q: what is older the killed process had stored", got[0])
+	}
+	if got := query(t, l, "SELECT arrayStringConcat(arraySort(groupUniqArray(correlation_id)), ' ') FROM users WHERE user = cityHash64('ann')"); got[0] != "after@a before@a" {
+		t.Errorf("ann's messages are in %q", got[0])
 	}
 	if err := a.Release(t.Context()); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package assemble
 import (
 	"slices"
 
+	"github.com/heplake/heplake/internal/callcard"
 	"github.com/heplake/heplake/internal/calls"
 	"github.com/heplake/heplake/schema"
 )
@@ -92,6 +93,27 @@ var callFields = []field[calls.Call]{
 	{"tries", func(w *writer, c *calls.Call) { w.uint64(c.Tries) }},
 	{"bye_answered", func(w *writer, c *calls.Call) { w.bool(c.ByeAnswered) }},
 	{"opened", func(w *writer, c *calls.Call) { w.bool(c.Opened) }},
+	{"card", writeCard},
+}
+
+// writeCard writes what a list shows of the call.
+func writeCard(w *writer, c *calls.Call) {
+	card := callcard.Card{
+		Method: c.Method, Ring: c.Ring, Answer: c.Answer, End: c.End, LastSeen: c.LastSeen,
+		PDDMs: c.PDDMs, SRDMs: c.SRDMs, RingMs: c.RingMs, DurationS: c.DurationS, SDDMs: c.SDDMs,
+		Outcome: string(c.Outcome), FinalStatus: c.FinalStatus, FinalReason: c.FinalReason, Q850: c.Q850, ReleasedBy: c.ReleasedBy,
+		FromUser: c.FromUser, FromDomain: c.FromDomain, ToUser: c.ToUser, ToDomain: c.ToDomain, RURIUser: c.RuriUser,
+		Src: c.Src, Dst: c.Dst, UserAgents: c.UserAgents, Codecs: c.Codecs, Nodes: c.Nodes,
+		Messages: c.Messages, Retransmissions: c.Retransmissions, Hops: c.Hops,
+		MOSMin: c.MOSMin, MOSAvg: c.MOSAvg, LossPercent: c.LossPercent, JitterMs: c.JitterMs,
+	}
+	for i := range c.Legs {
+		card.LegReasons = append(card.LegReasons, c.Legs[i].Reason)
+		card.LegConfidences = append(card.LegConfidences, float32(c.Legs[i].Confidence))
+	}
+	w.card = card.Append(w.card[:0], c.Start)
+	w.length(len(w.card))
+	w.b = append(w.b, w.card...)
 }
 
 // registrationFields are the columns of registration_rows likewise.

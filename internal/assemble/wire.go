@@ -127,7 +127,10 @@ func (r *reader) strings() []string {
 }
 
 // writer builds rows in RowBinary.
-type writer struct{ b []byte }
+type writer struct {
+	b    []byte
+	card []byte // the last card written
+}
 
 func (w *writer) uint8(v uint8)     { w.b = append(w.b, v) }
 func (w *writer) uint16(v uint16)   { w.b = binary.LittleEndian.AppendUint16(w.b, v) }

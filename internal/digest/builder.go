@@ -105,7 +105,7 @@ type ID struct {
 	Key, CallID, CorrelationID []byte
 }
 
-// leg gathers what belongs in a row.
+// leg gathers what belongs in a row, and who its messages name.
 type leg struct {
 	slot   uint32
 	kinds  Kinds
@@ -120,12 +120,15 @@ type leg struct {
 	hash  uint64
 	// keys are the leg's ids, each after the correlation id that it came with.
 	keys []byte
+	// users are who its messages name, and named the hashes of the last of them.
+	users []byte
+	named [namedKept]uint64
 	// fresh says that it is in the builder's list of what came since Hand. handed is
-	// the length of data, and told that of keys, which were given out; kinds since
-	// then are in news.
-	fresh        bool
-	handed, told int
-	news         Kinds
+	// the length of data, and told and toldUsers those of keys and users, which were
+	// given out; kinds since then are in news.
+	fresh                   bool
+	handed, told, toldUsers int
+	news                    Kinds
 }
 
 // noteCorrelation notes a correlation id, also where it is the Call-ID.
@@ -157,7 +160,7 @@ func (b *Builder) Held() int {
 	n := 4 * cap(b.slots)
 	for i := range b.legs[:cap(b.legs)] {
 		l := &b.legs[:cap(b.legs)][i]
-		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + cap(l.keys) + 160
+		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + cap(l.keys) + cap(l.users) + 224
 	}
 	return n
 }
@@ -178,6 +181,9 @@ func (b *Builder) Reset() {
 	for i := range b.legs[:b.count] {
 		if l := &b.legs[i]; cap(l.data) > maxKeptBytes {
 			l.data = nil
+		}
+		if l := &b.legs[i]; cap(l.users) > maxKeptBytes {
+			l.users = nil
 		}
 	}
 	b.count, b.bytes, b.fresh, b.Opened = 0, 0, b.fresh[:0], time.Time{}
@@ -214,7 +220,7 @@ func (b *Builder) at(us int64, callID []byte) *leg {
 	l := &b.legs[b.count]
 	*l = leg{
 		slot: slot, hash: h, base: int64(slot) * 1_000_000, rank: -1,
-		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0], fresh: true,
+		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0], users: l.users[:0], fresh: true,
 	}
 	l.data = appendBase(l.data, l.base)
 	b.fresh = append(b.fresh, int32(b.count))
@@ -241,12 +247,19 @@ func (b *Builder) place(h uint64, i int) {
 }
 
 // Message adds a message to its leg. Those of other methods, and those without a
-// Call-ID, belong to none.
+// Call-ID, belong to none; of them it keeps the ids and who they name.
 func (b *Builder) Message(m *Message) {
-	if len(m.CallID) == 0 || m.Time <= 0 {
+	if m.Time <= 0 {
+		return
+	}
+	if len(m.CallID) == 0 {
+		if len(m.CorrelationID) > 0 {
+			b.users(b.at(m.Time, m.CorrelationID), m)
+		}
 		return
 	}
 	l := b.at(m.Time, m.CallID)
+	b.users(l, m)
 	linked := len(m.CorrelationID) > 0 && string(m.CorrelationID) != string(m.CallID)
 	if l.first(noteCorrelation, hashOf(m.CorrelationID)) {
 		l.key(m.CorrelationID, m.CallID)

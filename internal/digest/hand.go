@@ -13,11 +13,11 @@ type Piece struct {
 // Fresh is to how many legs something came since Hand.
 func (b *Builder) Fresh() int { return len(b.fresh) }
 
-// Hand gives what came to each leg since the last Hand, and its new ids. What it
-// returns is the caller's: its memory is not the builder's. The builder goes on to
-// hold all that it was given; what a row says once, like who called whom, is in
-// one of the pieces alone.
-func (b *Builder) Hand(ids func(ID)) []Piece {
+// Hand gives what came to each leg since the last Hand, its new ids, and who its
+// messages name besides. What it returns is the caller's: its memory is not the
+// builder's. The builder goes on to hold all that it was given; what a row says
+// once, like who called whom, is in one of the pieces alone.
+func (b *Builder) Hand(ids func(ID), users func(User)) []Piece {
 	size, n := 0, 0
 	for _, i := range b.fresh {
 		if l := &b.legs[i]; len(l.data) > l.handed && l.news != 0 {
@@ -30,6 +30,7 @@ func (b *Builder) Hand(ids func(ID)) []Piece {
 		l := &b.legs[i]
 		l.fresh = false
 		b.IDs(int(i), ids)
+		b.Users(int(i), users)
 		if len(l.data) == l.handed || l.news == 0 {
 			continue
 		}

@@ -1,13 +1,14 @@
 package digest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
 )
 
 // TestHand: pieces say together what the rows say, wherever they are cut, and each
-// id is told once.
+// id and user is told once.
 func TestHand(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -18,8 +19,12 @@ func TestHand(t *testing.T) {
 		tell := func(m map[string]int) func(ID) {
 			return func(id ID) { m[string(id.Key)+" "+string(id.CallID)+" "+string(id.CorrelationID)]++ }
 		}
+		users, wantUsers := map[string]int{}, map[string]int{}
+		name := func(m map[string]int) func(User) {
+			return func(u User) { m[fmt.Sprintf("%s %s %d", u.Name, u.CorrelationID, u.Fields)]++ }
+		}
 		hand := func() {
-			for _, p := range held.Hand(tell(ids)) {
+			for _, p := range held.Hand(tell(ids), name(users)) {
 				if len(p.Digest) == 0 || p.Kinds == 0 {
 					t.Errorf("an empty piece of %s", p.CallID)
 				}
@@ -49,12 +54,16 @@ func TestHand(t *testing.T) {
 		kinds |= all
 		for i := range whole.Len() {
 			whole.IDs(i, tell(want))
+			whole.Users(i, name(wantUsers))
 		}
 		if got, want := decode(t, pieces["c1@a"]), decode(t, digests["c1@a"]); !reflect.DeepEqual(got, want) || handed != kinds {
 			t.Errorf("seed %d: the pieces say %+v, kinds %b\nthe rows %+v, kinds %b", seed, got, handed, want, kinds)
 		}
 		if !reflect.DeepEqual(ids, want) || len(want) == 0 {
 			t.Errorf("seed %d: ids %v, want %v", seed, ids, want)
+		}
+		if !reflect.DeepEqual(users, wantUsers) || len(wantUsers) == 0 {
+			t.Errorf("seed %d: users %v, want %v", seed, users, wantUsers)
 		}
 		// What is handed over is still in the rows, which tell no id again.
 		kept, _ := rows(&held)
@@ -63,9 +72,10 @@ func TestHand(t *testing.T) {
 		}
 		for i := range held.Len() {
 			held.IDs(i, func(id ID) { t.Errorf("%s is told again", id.Key) })
+			held.Users(i, func(u User) { t.Errorf("%s is told again", u.Name) })
 		}
 		held.Reset()
-		if held.Len() != 0 || len(held.Hand(func(ID) { t.Error("an id of nothing") })) != 0 {
+		if held.Len() != 0 || len(held.Hand(func(ID) { t.Error("an id of nothing") }, func(User) { t.Error("a user of nothing") })) != 0 {
 			t.Error("something is left after Reset")
 		}
 	}

@@ -2,7 +2,10 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/heplake/heplake/schema"
 )
 
 // CallPlan is an expression about calls, compiled for a query that computes
@@ -34,6 +37,9 @@ type CallPlan struct {
 	// Indexed says that Prefilter demands values that bloom filters are kept of, so
 	// that looking through much time for it costs little.
 	Indexed bool
+	// Users is what Prefilter asks for, when it asks for users and nothing else; nil when
+	// it does not.
+	Users *UserCondition
 	// OnCalls says that Match uses figures of calls, so that meeting Prefilter says
 	// little about whether a call matches.
 	OnCalls bool
@@ -42,6 +48,13 @@ type CallPlan struct {
 // IDCondition holds for a message that has one of these Call-IDs or one of these
 // correlation ids.
 type IDCondition struct{ CallIDs, CorrelationIDs []string }
+
+// UserCondition holds for a message that has one of these users in one of the fields,
+// which are bits as in schema.UserColumns.
+type UserCondition struct {
+	Names  []string
+	Fields uint8
+}
 
 // Empty reports whether it asks for no id at all.
 func (c IDCondition) Empty() bool { return len(c.CallIDs)+len(c.CorrelationIDs) == 0 }
@@ -65,7 +78,7 @@ func CompileCalls(input string, params *Params) (CallPlan, error) {
 	}
 	plan.Match = match
 	if pre.sql != "" {
-		plan.Prefilter, plan.IDs, plan.Indexed = pre.sql, pre.ids, pre.score >= scoreParty
+		plan.Prefilter, plan.IDs, plan.Users, plan.Indexed = pre.sql, pre.ids, pre.users, pre.score >= scoreParty
 	}
 	return plan, nil
 }
@@ -81,6 +94,7 @@ type prefilter struct {
 	sql   string
 	score score
 	ids   []string
+	users *UserCondition
 }
 
 // call compiles a condition on a call.
@@ -142,11 +156,46 @@ func (c *callCompiler) exists(nodes []Node) (string, prefilter, *Error) {
 	}
 	var onIDs IDCondition
 	if len(nodes) == 1 {
-		onIDs = c.idCondition(nodes[0])
+		onIDs, pre.users = c.idCondition(nodes[0]), c.userCondition(nodes[0])
 	}
 	c.plan.Messages, c.plan.OnIDs = append(c.plan.Messages, pre.sql), append(c.plan.OnIDs, onIDs)
 	return fmt.Sprintf("m%d", len(c.plan.Messages)-1), pre, nil
 }
+
+// userCondition is the condition if it asks for users and nothing else, else nil.
+func (c *callCompiler) userCondition(n Node) *UserCondition {
+	cond, ok := n.(*Cond)
+	if !ok || cond.Op != Eq && cond.Op != In {
+		return nil
+	}
+	f, err := c.target.resolve(cond)
+	if err != nil || f.computed != nil || f.mapKey != "" {
+		return nil
+	}
+	var out UserCondition
+	for _, column := range f.columns {
+		i := slices.Index(schema.UserColumns, column)
+		if i < 0 {
+			return nil
+		}
+		out.Fields |= 1 << i
+	}
+	values, err := checkCond(cond, f, cond.Op, c.params.Zone)
+	if err != nil || len(values) > maxUsers {
+		return nil
+	}
+	for _, v := range values {
+		name, ok := v.low.(string)
+		if !ok || v.isRange || name == "" {
+			return nil
+		}
+		out.Names = append(out.Names, name)
+	}
+	return &out
+}
+
+// maxUsers bounds the users that are looked up one by one.
+const maxUsers = 64
 
 func (c *callCompiler) and(n *And) (string, prefilter, *Error) {
 	groups, rest, err := c.groups(flatten(n, nil))

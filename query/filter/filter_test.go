@@ -220,6 +220,44 @@ func TestCompileCalls(t *testing.T) {
 	}
 }
 
+// TestUsersOfCalls wants a prefilter's users where it asks for these and nothing else.
+func TestUsersOfCalls(t *testing.T) {
+	for in, want := range map[string]string{
+		"from_user = a":                      "{[a] 1}",
+		"caller in (a, b)":                   "{[a b] 1}",
+		"to_user = a and duration > 5":       "{[a] 2}",
+		"ruri_user = +49":                    "{[+49] 4}",
+		"number = a":                         "{[a] 7}",
+		"from_user = a or to_user = a":       "",
+		"from_user = a and method = INVITE":  "",
+		"from_user = a and to_user = b":      "",
+		"not from_user = a":                  "",
+		"from_user != a":                     "",
+		`from_user = ""`:                     "",
+		`from_user in (a, "")`:               "",
+		`from_user like "a%"`:                "",
+		"pai_user = a":                       "",
+		"call_id = a":                        "",
+		"outcome = failed":                   "",
+		"from_user = a or outcome = failed":  "",
+		"outcome = failed and (user = a)":    "{[a] 7}",
+		"status = 486 and from_user = a":     "",
+		"src_ip = 10.0.0.1 or from_user = a": "",
+	} {
+		plan, err := CompileCalls(in, new(Params))
+		if err != nil {
+			t.Fatalf("%s: %v", in, err)
+		}
+		got := ""
+		if plan.Users != nil {
+			got = fmt.Sprint(*plan.Users)
+		}
+		if got != want {
+			t.Errorf("%s: users %q, want %q", in, got, want)
+		}
+	}
+}
+
 // TestTimesInAZone reads times without a zone where Params.Zone says.
 func TestTimesInAZone(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")

@@ -57,7 +57,8 @@ func (p *planner) nodeFeeds(fresh []*schema.Feed) ([]*schema.Feed, error) {
 }
 
 // planDigests plans that the assembler makes the digests of what was stored before
-// there were any. Making them again does no harm.
+// there were any, and what tables ids and users say of it. Making them again does no
+// harm.
 func (p *planner) planDigests() error {
 	if p.anywhere(p.opt.LocalName(schema.LegDigests.Name)) && !p.interrupted {
 		return nil
@@ -81,6 +82,14 @@ func (p *planner) planDigests() error {
 		}
 	}
 	return nil
+}
+
+// planUsers adds to the feeds what fills table users, where there are digests already.
+func (p *planner) planUsers(feeds []*schema.Feed) []*schema.Feed {
+	if p.anywhere(p.opt.LocalName(schema.LegDigests.Name)) && !p.anywhere(p.opt.LocalName(schema.Users.Name)) {
+		return append(feeds, &schema.UsersOfMessages)
+	}
+	return feeds
 }
 
 // planBackfill plans to feed what was stored before there were these feeds, the

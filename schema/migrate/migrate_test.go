@@ -212,7 +212,7 @@ func TestRetention(t *testing.T) {
 	for _, step := range steps {
 		o.TTLDays = map[string]int{"sip": step.days}
 		s := plan(t, conn, o)
-		if len(s.Statements) != 4 || !strings.Contains(s.Statements[0].SQL, step.statement) || step.days == 0 && strings.Contains(s.Statements[0].SQL, "toIntervalDay") {
+		if len(s.Statements) != 5 || !strings.Contains(s.Statements[0].SQL, step.statement) || step.days == 0 && strings.Contains(s.Statements[0].SQL, "toIntervalDay") {
 			t.Fatalf("%d days: plan is\n%s", step.days, s)
 		}
 		apply(t, conn, s)

@@ -93,7 +93,7 @@ func (p *planner) plan() error {
 	if err := p.planDistributed(); err != nil {
 		return err
 	}
-	if err := p.planBackfill(fresh); err != nil {
+	if err := p.planBackfill(p.planUsers(fresh)); err != nil {
 		return err
 	}
 	if err := p.planDigests(); err != nil {

@@ -252,3 +252,22 @@ func TestUpgradeIsResumed(t *testing.T) {
 		})
 	}
 }
+
+// TestUsersOfWhatWasStored: a database of before there was table users gets it filled.
+func TestUsersOfWhatWasStored(t *testing.T) {
+	conn, o := fresh(t)
+	apply(t, conn, plan(t, conn, o))
+	exec(t, conn, "INSERT INTO "+o.Database+`.sip (time, tenant, correlation_id, method, cseq_method, from_user, to_user, ruri_user)
+SELECT now64(6) - toIntervalDay(number % 3), 'a', 'c' || toString(number), ['INVITE', 'OPTIONS'][number % 2 + 1] AS m, m, 'ann', 'ben' || toString(number), 'ann' FROM numbers(30)`)
+	exec(t, conn, "DROP TABLE "+o.Database+".users SYNC")
+	exec(t, conn, "ALTER TABLE "+o.Database+".call_rows DROP COLUMN card")
+	apply(t, conn, plan(t, conn, o))
+	wantEmpty(t, conn, o)
+	users := "(SELECT user, correlation_id, groupBitOr(toUInt8(fields)) AS f FROM " + o.Database + ".users GROUP BY user, tenant, hour, correlation_id)"
+	if got := value(t, conn, "SELECT concat(toString(countIf(user = cityHash64('ann') AND f = 5)), ' ', toString(countIf(user = cityHash64('ann') AND f = 80)), ' ', toString(countIf(user != cityHash64('ann') AND f IN (2, 32))), ' ', toString(count())) FROM "+users); got != "15 15 30 60" {
+		t.Errorf("users of calls, of others, their peers and all: %s", got)
+	}
+	if got := value(t, conn, "SELECT count() FROM "+o.Database+".backfill"); got != "0" {
+		t.Errorf("%s days of digests are to be made again", got)
+	}
+}

@@ -1,0 +1,109 @@
+package digest
+
+import (
+	"hash/maphash"
+	"slices"
+)
+
+// User is a user that messages name: in From, To or the Request-URI.
+type User struct {
+	// Slot as in Row.
+	Slot uint32
+	// Name is the user part, CorrelationID what the messages have: slices as in Row.
+	Name, CorrelationID []byte
+	// Fields say where, as bits: UserFrom, UserTo and UserRURI, UserOther times these
+	// of messages that belong to no call.
+	Fields uint8
+}
+
+// Bits of User.Fields, which are those of column fields of table users.
+const (
+	UserFrom = 1 << iota
+	UserTo
+	UserRURI
+	userCall
+	// UserOther is what fields are multiplied by of messages of other methods than a
+	// call's (schema.OtherMethodsSQL).
+	UserOther
+)
+
+// namedKept is how many different sets of users are remembered of a leg: a call's
+// messages mostly name the same two, and its BYE those the other way round. More are
+// noted more than once.
+const namedKept = 4
+
+// usersFree is up to how many bytes the users of a leg do not count as the builder's: ids
+// do not either.
+const usersFree = 512
+
+// users notes who the message names, unless one before it did.
+func (b *Builder) users(l *leg, m *Message) {
+	if len(m.CorrelationID) == 0 || len(m.FromUser)+len(m.ToUser)+len(m.RURIUser) == 0 {
+		return
+	}
+	kind := byte(1)
+	if !ofCall(m.CSeqMethod) || len(m.Method) > 0 && !ofCall(m.Method) {
+		kind = UserOther
+	}
+	const odd = 0x9e3779b97f4a7c15
+	// Seeded, so that nobody can send a message whose users are taken for another's.
+	h := maphash.Bytes(seed, m.FromUser)
+	h = h*odd ^ maphash.Bytes(seed, m.ToUser)
+	h = h*odd ^ maphash.Bytes(seed, m.RURIUser)
+	h = h*odd ^ maphash.Bytes(seed, m.CorrelationID)
+	h = h*odd ^ uint64(kind)
+	for _, n := range l.named {
+		if n == h {
+			return
+		}
+	}
+	copy(l.named[1:], l.named[:])
+	l.named[0] = h
+	was := len(l.users)
+	l.users = append(l.users, kind)
+	for _, s := range [...][]byte{m.CorrelationID, m.FromUser, m.ToUser, m.RURIUser} {
+		l.users = appendString(l.users, s)
+	}
+	if n := len(l.users); n > usersFree {
+		b.bytes += n - max(was, usersFree)
+	}
+}
+
+// ofCall reports whether messages of the method belong to calls: those of
+// schema.CallMethods do that can open one, or come in one alone.
+func ofCall(method []byte) bool {
+	switch string(method) {
+	case "INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "REFER", "INFO":
+		return true
+	}
+	return false
+}
+
+// Users gives who the messages of the i-th row name, which were not given before. A
+// user may be given more than once.
+func (b *Builder) Users(i int, each func(User)) {
+	l := &b.legs[i]
+	for rest := l.users[l.toldUsers:]; len(rest) > 0; {
+		kind := rest[0]
+		var correlation, from, to, ruri []byte
+		correlation, rest = cutString(rest[1:])
+		from, rest = cutString(rest)
+		to, rest = cutString(rest)
+		ruri, rest = cutString(rest)
+		names := [...][]byte{from, to, ruri}
+		for n, name := range names {
+			same := func(other []byte) bool { return string(other) == string(name) }
+			if len(name) == 0 || slices.ContainsFunc(names[:n], same) {
+				continue
+			}
+			u := User{Slot: l.slot, Name: name, CorrelationID: correlation}
+			for k, other := range names {
+				if same(other) {
+					u.Fields |= kind << k
+				}
+			}
+			each(u)
+		}
+	}
+	l.toldUsers = len(l.users)
+}
