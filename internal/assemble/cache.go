@@ -37,6 +37,8 @@ type entry struct {
 	// row is the row of calls that it is part of, and written a hash of that.
 	row     rowKey
 	written uint64
+	// doubtful says that an insert of its row failed: there may be others.
+	doubtful bool
 	// attempts are the starts of the registrations written of it, in µs.
 	attempts []int64
 }

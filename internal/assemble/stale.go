@@ -36,6 +36,8 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 		if k := placeOf(call.Tenant, key, start); !present[k] {
 			present[k] = true
 			out = append(out, calls.Call{Tenant: call.Tenant, Key: key, Start: start})
+		} else if !start.Equal(call.Start) {
+			c.rollups[0].change(start) // where a row was that the new one stands for
 		}
 	}
 	for i := range made {
@@ -52,7 +54,7 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 			if l == nil {
 				continue
 			}
-			fresh = fresh && l.e.fresh
+			fresh, alone = fresh && l.e.fresh, alone && !l.e.doubtful
 			if k := l.e.row; k.start != 0 && slices.Contains(all, k.key) {
 				gone(call, k.key, time.UnixMicro(k.start).UTC())
 			}
@@ -112,20 +114,23 @@ func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registratio
 		present[attempt{legID{made[i].Tenant, made[i].CallID}, made[i].Time.UnixMicro()}] = true
 	}
 	var out []calls.Registration
+	gone := func(e *entry, start int64) {
+		if k, t := (attempt{e.legID, start}), time.UnixMicro(start).UTC(); inSlots(e, t) && !present[k] {
+			present[k] = true
+			out = append(out, calls.Registration{Tenant: e.tenant, CallID: e.callID, Time: t})
+		}
+	}
 	unknown := map[legID]*entry{}
 	tenants := map[string]bool{}
 	var ids []string
 	var list []*entry
 	for _, e := range of {
+		for _, start := range e.attempts {
+			gone(e, start)
+		}
 		if !e.fresh {
 			unknown[e.legID], tenants[e.tenant] = e, true
 			ids, list = append(ids, e.callID), append(list, e)
-			continue
-		}
-		for _, start := range e.attempts {
-			if t := time.UnixMicro(start).UTC(); inSlots(e, t) && !present[attempt{e.legID, start}] {
-				out = append(out, calls.Registration{Tenant: e.tenant, CallID: e.callID, Time: t})
-			}
 		}
 	}
 	if len(ids) == 0 {
@@ -136,9 +141,8 @@ func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registratio
 		" AND tenant IN " + inList(keysOf(tenants)) + " AND call_id IN " + inList(ids)
 	err := c.rows(ctx, sql, func(r *reader) {
 		id := legID{c.intern(r.bytes()), r.string()}
-		start := time.UnixMicro(r.int64()).UTC()
-		if e := unknown[id]; e != nil && inSlots(e, start) && !present[attempt{id, start.UnixMicro()}] {
-			out = append(out, calls.Registration{Tenant: id.tenant, CallID: id.callID, Time: start})
+		if start, e := r.int64(), unknown[id]; e != nil {
+			gone(e, start)
 		}
 	})
 	return out, err

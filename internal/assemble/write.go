@@ -77,17 +77,16 @@ func (c *chunk) write(ctx context.Context) error {
 	for i := range goneToo {
 		c.registrations.add(&goneToo[i], version, true)
 	}
-	if err := insert(ctx, c.Assembler, c.calls); err != nil {
-		return err
+	err = insert(ctx, c.Assembler, c.calls)
+	if err == nil {
+		err = insert(ctx, c.Assembler, c.registrations)
 	}
-	if err := insert(ctx, c.Assembler, c.registrations); err != nil {
+	if err != nil {
+		c.doubt(made, registrations, registering)
 		return err
 	}
 	for _, call := range written {
 		c.rollups[0].change(call.Start)
-		if e := c.first(call); e != nil && e.row.start != 0 && e.row.start != call.Start.UnixMicro() {
-			c.rollups[0].change(time.UnixMicro(e.row.start)) // where it was
-		}
 	}
 	c.note(written, sums, registrations, registering)
 	for i := range gone {
@@ -112,12 +111,33 @@ func (c *chunk) first(call *calls.Call) *entry {
 	return nil
 }
 
+// doubt notes that an insert of these failed: what is stored now nobody knows, nor
+// whether the rows come in yet. The next time what is stored is looked for, and rows
+// that may come are marked as gone when they are not right any more.
+func (c *chunk) doubt(made []calls.Call, registrations []calls.Registration, registering []*entry) {
+	for i := range made {
+		for _, id := range made[i].CallIDs {
+			if l := c.legs[legID{made[i].Tenant, id}]; l != nil {
+				l.e.doubtful, l.e.fresh, l.e.row, l.e.written = true, false, row(&made[i]), 0
+			}
+		}
+	}
+	for _, e := range registering {
+		e.fresh = false
+	}
+	for i := range registrations {
+		if l := c.legs[legID{registrations[i].Tenant, registrations[i].CallID}]; l != nil {
+			l.e.attempts = append(l.e.attempts, registrations[i].Time.UnixMicro())
+		}
+	}
+}
+
 // note remembers what was written.
 func (c *chunk) note(written []*calls.Call, sums []uint64, registrations []calls.Registration, registering []*entry) {
 	for i, call := range written {
 		for _, id := range call.CallIDs {
 			if l := c.legs[legID{call.Tenant, id}]; l != nil {
-				l.e.row, l.e.written = row(call), 0
+				l.e.row, l.e.written, l.e.doubtful = row(call), 0, false
 			}
 		}
 		if e := c.first(call); e != nil {
