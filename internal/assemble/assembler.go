@@ -40,6 +40,8 @@ type Config struct {
 	// should: then passes are short and keep to their share even when much waits for
 	// them. Nil is never.
 	Crowded func() bool
+	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
+	Lease time.Duration
 	// LinkHeaders are the headers whose equal values tie legs together besides those
 	// that always do, for digests that are made of what is stored.
 	LinkHeaders []string
@@ -60,9 +62,10 @@ const (
 	// go back so far, and now and then farther.
 	overlap, farOverlap = 15 * time.Second, 5 * time.Minute
 	farEvery            = time.Minute
-	// leaseTime is how long a process that says nothing keeps the work.
+	// leaseTime is how long a process that says nothing keeps the work; it says
+	// something leaseSigns times meanwhile.
 	leaseTime  = 20 * time.Second
-	leaseEvery = 5 * time.Second
+	leaseSigns = 4
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
 	// passBudget is how long a pass goes on, crowdedBudget where it is in the way.
@@ -105,8 +108,13 @@ type Assembler struct {
 	inbox   *Inbox
 	died    time.Time
 	running bool
-	// looked says that there was a look since the work is ours.
-	looked bool
+	// looked says that there was a look since the work is ours, and tookOver when that
+	// was, by the server's clock, if there were rows of calls or registrations then.
+	looked   bool
+	tookOver time.Time
+	// doubtUntil is how long the process that did the work before and did not give it
+	// back may go on with it.
+	doubtUntil time.Time
 
 	// done is the time before which every insert was read, by the server's clock;
 	// zero when that is not known.
@@ -140,6 +148,7 @@ type Assembler struct {
 func New(cfg Config) *Assembler {
 	cfg.Database = cmp.Or(cfg.Database, schema.Database)
 	cfg.Share = cmp.Or(cfg.Share, 0.1)
+	cfg.Lease = cmp.Or(cfg.Lease, leaseTime)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -256,17 +265,17 @@ func (a *Assembler) crowded() bool { return a.cfg.Crowded != nil && a.cfg.Crowde
 // lease takes or keeps the work: mine tells whether it is ours. Two processes
 // may think so for a moment, which does no harm.
 func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
-	if time.Since(a.leaseAt) < leaseEvery {
+	if time.Since(a.leaseAt) < a.cfg.Lease/leaseSigns {
 		return true, nil
 	}
 	holder, done, signed, age, err := a.state(ctx)
 	if err != nil {
 		return false, err
 	}
-	if holder != a.holder && holder != "" && age < leaseTime {
+	if holder != a.holder && holder != "" && age < a.cfg.Lease {
 		a.leaseAt, a.done, a.settledAt, a.waiting = time.Time{}, time.Time{}, time.Time{}, nil
 		a.inbox.close()
-		a.looked = false
+		a.looked, a.resumed = false, false
 		a.clock.looked = time.Time{}
 		a.cache.reset()
 		clear(a.read)
@@ -276,7 +285,7 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 		a.done, a.settledAt = done, done
 	}
 	if holder != a.holder && holder != "" {
-		a.died = signed
+		a.died, a.doubtUntil = signed, time.Now().Add(a.cfg.Lease)
 	}
 	if err := a.record(ctx, a.holder); err != nil {
 		return false, err
@@ -366,11 +375,14 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && t.After(a.settledAt) {
 		a.settledAt = t // what changed before is written
 	}
-	if !a.resumed {
+	if doubted := !a.doubtUntil.IsZero() && (everything || !a.doubtful()); doubted || !a.resumed {
 		if err := a.resume(ctx); err != nil {
 			return err
 		}
 		a.resumed = true
+		if doubted {
+			a.doubtUntil = time.Time{}
+		}
 	}
 	if err := a.rollUp(ctx, now, false, budget); err != nil {
 		return err
@@ -390,6 +402,11 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 
 // look lists what was inserted since the last look.
 func (a *Assembler) look(ctx context.Context, now time.Time) error {
+	if !a.looked {
+		if err := a.takeOver(ctx, now); err != nil {
+			return err
+		}
+	}
 	since := now.Add(-backlog)
 	switch {
 	case a.done.IsZero():
@@ -433,6 +450,27 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 		a.inbox.open()
 	}
 	return nil
+}
+
+// takeOver notes since when the work is ours, if somebody did it before.
+func (a *Assembler) takeOver(ctx context.Context, now time.Time) error {
+	a.tookOver = time.Time{}
+	for _, t := range []*schema.Table{&schema.CallRows, &schema.RegistrationRows} {
+		if err := a.rows(ctx, "SELECT 1 FROM "+a.table(t.Name)+" LIMIT 1", func(r *reader) { r.uint8(); a.tookOver = now }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubtful reports whether another process may still write rows.
+func (a *Assembler) doubtful() bool { return time.Now().Before(a.doubtUntil) }
+
+// inherited reports whether another process may have written a row of what began
+// then: it knew messages of the time, as far as clocks of agents are ahead by less.
+func (a *Assembler) inherited(start time.Time) bool {
+	const ahead = time.Minute
+	return !a.tookOver.IsZero() && start.Before(a.tookOver.Add(ahead))
 }
 
 // behind reports whether legs wait to be written that could be.

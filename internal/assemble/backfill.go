@@ -80,7 +80,7 @@ func (a *Assembler) digestStored(ctx context.Context, budget time.Duration, ever
 // most and only those of messages whose times are within 10 s of their receipt.
 const (
 	mendBefore, mendAfter = 10 * time.Second, 5 * time.Second
-	diedBefore, diedAfter = 30 * time.Second, leaseEvery + 15*time.Second
+	diedBefore, diedAfter = 30 * time.Second, leaseTime/leaseSigns + 15*time.Second
 )
 
 // mend makes the digests again of what was stored shortly before the last digest,
@@ -176,7 +176,7 @@ func (a *Assembler) DigestStored(ctx context.Context, source string, from, to ti
 			q := digest.Report{Time: r.int64()}
 			add(a.intern(r.bytes()))
 			id := r.string()
-			q.Src, q.SrcPort = [16]byte(r.fixed(16)), r.uint16()
+			q.Src, q.SrcPort = r.endpoint()
 			q.SSRC, q.Reporter = r.uint32(), r.uint32()
 			q.MOS, q.Loss, q.JitterMs, q.RTTMs = float32(r.float32()), float32(r.float32()), float32(r.float32()), float32(r.float32())
 			q.Reception = r.uint8() == 1
@@ -212,8 +212,8 @@ func (a *Assembler) DigestStored(ctx context.Context, source string, from, to ti
 func (a *Assembler) readMessage(r *reader, m *digest.Message) {
 	text := func() []byte { return []byte(r.string()) }
 	m.Node, m.CaptureID, m.CorrelationID, m.CallID = text(), r.uint32(), text(), text()
-	m.Src, m.SrcPort = [16]byte(r.fixed(16)), r.uint16()
-	m.Dst, m.DstPort = [16]byte(r.fixed(16)), r.uint16()
+	m.Src, m.SrcPort = r.endpoint()
+	m.Dst, m.DstPort = r.endpoint()
 	m.Transport, m.Method, m.Status, m.Reason = text(), text(), r.uint16(), text()
 	m.CSeq, m.CSeqMethod = r.uint32(), text()
 	m.FromUser, m.FromDomain, m.FromTag = text(), text(), text()

@@ -11,9 +11,9 @@ import (
 // who works. It may be set: by hand, or by a machine that finds out late what time
 // it is. What is here keeps that from mattering.
 
-// versionMargin is how much further than the last row of table assembler versions
-// may have come: that is written every few seconds.
-const versionMargin = 3 * leaseEvery
+// versionSigns is how much further than the last row of table assembler versions may
+// have come, in times between two such rows.
+const versionSigns = 3
 
 // downFor is how long there may have been no assembler, where the clock was set
 // back meanwhile and nobody can tell.
@@ -62,7 +62,7 @@ func (a *Assembler) outrun(ctx context.Context, now time.Time) error {
 	}
 	return a.rows(ctx, "SELECT max(time) FROM "+a.table("assembler"), func(r *reader) {
 		a.clock.version = 1
-		if last := r.int64() + versionMargin.Microseconds(); last > now.UnixMicro() {
+		if last := r.int64() + versionSigns*(a.cfg.Lease/leaseSigns).Microseconds(); last > now.UnixMicro() {
 			a.clock.version = uint64(last)
 		}
 	})

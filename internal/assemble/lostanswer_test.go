@@ -22,12 +22,14 @@ var errLost = errors.New("the connection was lost")
 // others all, and nobody hears of it.
 type unsure struct {
 	driver.Conn
-	rng          *rand.Rand
+	rng *rand.Rand
+	// seldom is of how many inserts one fails.
+	seldom       int
 	lost, unsaid int
 }
 
 func (c *unsure) InsertFormat(ctx context.Context, format, query string, data io.Reader) error {
-	switch c.rng.IntN(4) {
+	switch c.rng.IntN(2 * c.seldom) {
 	case 0:
 		c.lost++
 		return errLost
@@ -52,7 +54,7 @@ func TestTruthWithLostAnswers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	rng.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
 	l := laketest.Open(t)
-	conn := &unsure{Conn: l.DB, rng: rng}
+	conn := &unsure{Conn: l.DB, rng: rng, seldom: 2}
 	a := assemble.New(assemble.Config{Conn: conn, Database: l.Name})
 	const parts = 8
 	for i := range parts {

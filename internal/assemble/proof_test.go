@@ -209,6 +209,9 @@ func shortlyBefore(now time.Time) time.Time {
 const minuteSQL = `SELECT arrayStringConcat(arrayMap(x -> toString(x), [toFloat64(toUnixTimestamp(bucket)), attempts, answered, redirected, cancelled, failed, unanswered, final_4xx, final_5xx, final_6xx,
 	effective, ineffective, delivered, ended, active, completed, round(talk_seconds, 3)]), ' ') FROM kpi_1m FINAL WHERE dim = 'all' AND attempts > 0`
 
+const registrationMinuteSQL = `SELECT arrayStringConcat(arrayMap(x -> toString(x), [toFloat64(toUnixTimestamp(bucket)), attempts, failures, ineffective]), ' ')
+	FROM registrations_1m FINAL WHERE dim = 'all' AND attempts > 0`
+
 func minuteLine(m *truth.Minute) string {
 	talk := strconv.FormatFloat(math.Round(m.TalkSeconds*1000)/1000, 'f', -1, 64)
 	return fmt.Sprint(m.Time/1e6, m.Attempts, m.Answered, m.Redirected, m.Cancelled, m.Failed, m.Unanswered, m.Final4xx, m.Final5xx, m.Final6xx,
@@ -298,8 +301,7 @@ func TestTruth(t *testing.T) {
 				}
 			}
 			compare(t, "kpi_1m", query(t, l, minuteSQL), minutes)
-			compare(t, "registrations_1m", query(t, l, `SELECT arrayStringConcat(arrayMap(x -> toString(x), [toFloat64(toUnixTimestamp(bucket)), attempts, failures, ineffective]), ' ')
-				FROM registrations_1m FINAL WHERE dim = 'all' AND attempts > 0`), attempts)
+			compare(t, "registrations_1m", query(t, l, registrationMinuteSQL), attempts)
 			for _, table := range []string{"1h", "1d"} {
 				compare(t, "kpi_"+table, query(t, l, "SELECT toString(sum(attempts)) FROM kpi_"+table+" FINAL WHERE dim = 'all'"), []string{fmt.Sprint(total.Attempts)})
 				compare(t, "registrations_"+table, query(t, l, "SELECT toString(sum(attempts)) FROM registrations_"+table+" FINAL WHERE dim = 'all'"), []string{fmt.Sprint(total.Registrations)})

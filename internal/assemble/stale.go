@@ -48,18 +48,20 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 		for _, id := range all {
 			alone = alone && id == call.Key
 		}
-		fresh := true
+		fresh, unknown := true, false
 		for _, id := range call.CallIDs {
 			l := c.legs[legID{call.Tenant, id}]
 			if l == nil {
 				continue
 			}
 			fresh, alone = fresh && l.e.fresh, alone && !l.e.doubtful
-			if k := l.e.row; k.start != 0 && slices.Contains(all, k.key) {
+			k := l.e.row
+			if k.start != 0 && slices.Contains(all, k.key) {
 				gone(call, k.key, time.UnixMicro(k.start).UTC())
 			}
+			unknown = unknown || (k.start == 0 || c.doubtful()) && c.inherited(call.Start)
 		}
-		if alone || fresh {
+		if !unknown && (alone || fresh) {
 			continue
 		}
 		tenants[call.Tenant] = true
@@ -120,6 +122,12 @@ func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registratio
 			out = append(out, calls.Registration{Tenant: e.tenant, CallID: e.callID, Time: t})
 		}
 	}
+	inherited := map[*entry]bool{}
+	for i := range made {
+		if l := c.legs[legID{made[i].Tenant, made[i].CallID}]; l != nil && c.inherited(made[i].Time) {
+			inherited[l.e] = true
+		}
+	}
 	unknown := map[legID]*entry{}
 	tenants := map[string]bool{}
 	var ids []string
@@ -128,7 +136,7 @@ func (c *chunk) staleRegistrations(ctx context.Context, made []calls.Registratio
 		for _, start := range e.attempts {
 			gone(e, start)
 		}
-		if !e.fresh {
+		if !e.fresh || inherited[e] {
 			unknown[e.legID], tenants[e.tenant] = e, true
 			ids, list = append(ids, e.callID), append(list, e)
 		}

@@ -76,6 +76,13 @@ func addrOf(b [16]byte) netip.Addr {
 	return a
 }
 
+// endpoint reads an IPv6 column's value and a port after it. The bytes are copied
+// before the port is read, which in one assignment of both they need not be.
+func (r *reader) endpoint() (ip [16]byte, port uint16) {
+	copy(ip[:], r.fixed(len(ip)))
+	return ip, r.uint16()
+}
+
 func (r *reader) length() int {
 	if r.err != nil {
 		return 0

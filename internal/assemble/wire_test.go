@@ -69,6 +69,27 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
+// TestEndpointsAcrossBuffers: an address that ends a buffer is not what the next
+// buffer begins with.
+func TestEndpointsAcrossBuffers(t *testing.T) {
+	ip, port := netip.MustParseAddr("2001:db8::1").As16(), uint16(5060)
+	size := newReader(nil).b.Size()
+	for before := size - 40; before < size; before++ {
+		var w writer
+		w.b = append(w.b, make([]byte, before)...)
+		w.b = append(w.b, ip[:]...)
+		w.uint16(port)
+		w.b = append(w.b, bytes.Repeat([]byte{0xff}, 2*size)...)
+		r := newReader(bytes.NewReader(w.b))
+		for range before {
+			r.uint8()
+		}
+		if gotIP, gotPort := r.endpoint(); gotIP != ip || gotPort != port || r.err != nil {
+			t.Fatalf("%d bytes before: %x %d, %v", before, gotIP, gotPort, r.err)
+		}
+	}
+}
+
 func TestGenerationsForgetTheOldest(t *testing.T) {
 	g := newGenerations[int, int](10)
 	for i := range 100 {
