@@ -73,6 +73,8 @@ type Config struct {
 	// NoDigests leaves out what calls are made of: there will be none of what is
 	// received. It is for measurements.
 	NoDigests bool
+	// Kept are sockets that outlive the process, if set.
+	Kept *listen.Kept
 	// Handover gets digests before they are stored, if set. HoldLegs is how many legs
 	// must get something within BatchAge for that, 64 when 0; HoldSkew how far from
 	// their receipt the times of records may be, 10 s when 0.
@@ -237,7 +239,7 @@ func (p *Pipeline) sinks(transport string) []listen.Sink {
 
 func (p *Pipeline) listen(ctx context.Context) (err error) {
 	if p.cfg.UDP != "" {
-		cfg := listen.UDPConfig{Addr: p.cfg.UDP, Buffer: p.cfg.UDPBuffer}
+		cfg := listen.UDPConfig{Addr: p.cfg.UDP, Buffer: p.cfg.UDPBuffer, Kept: p.cfg.Kept}
 		if p.udp, err = listen.ListenUDP(ctx, cfg, p.sinks("udp")); err != nil {
 			return err
 		}
@@ -252,6 +254,7 @@ func (p *Pipeline) listen(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	p.cfg.Kept.Rest()
 	return p.listenTaps(ctx)
 }
 
@@ -259,6 +262,7 @@ func (p *Pipeline) listenStream(ctx context.Context, s StreamConfig) (streamList
 	cfg := listen.StreamConfig{
 		Addr: s.Addr, TLS: s.TLS, SCTP: s.Transport == "sctp",
 		MaxConns: p.cfg.MaxConnections, IdleTimeout: p.cfg.IdleTimeout, Durable: p.cfg.Durable,
+		Kept: p.cfg.Kept, Name: s.Transport,
 	}
 	switch s.Transport {
 	case "http", "https", "ws", "wss":

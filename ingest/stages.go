@@ -125,6 +125,9 @@ func (p *Pipeline) noteKernelDrops() {
 	if n := drops - p.kernelDrops; n > 0 {
 		p.ledger.lost("udp", Loss{"listen", "kernel_buffer"}, n)
 		p.kernelDrops = drops
+		if err := p.udp.Counted(); err != nil {
+			p.log.Warn("the next start may count drops again", "error", err)
+		}
 	}
 }
 

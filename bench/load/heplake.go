@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/heplake/heplake/internal/fdstore/fdstoretest"
 	"github.com/heplake/heplake/schema"
 )
 
@@ -57,17 +58,25 @@ type heplake struct {
 	apart *clickhouse
 	// dropped is what runs that have ended wrote of their losses, by stage.reason.
 	dropped map[string]uint64
+	// manager keeps its sockets while it is not there; nil when nobody does.
+	manager *fdstoretest.Manager
 }
 
 // startTimeout bounds a server's start.
 const startTimeout = time.Minute
 
-func startHeplake(ctx context.Context, binary string) (_ *heplake, err error) {
+// startHeplake starts one; kept has its sockets outlive it.
+func startHeplake(ctx context.Context, binary string, kept bool) (_ *heplake, err error) {
 	dir, err := os.MkdirTemp("", "heplake-load-")
 	if err != nil {
 		return nil, err
 	}
 	h := &heplake{binary: binary, dir: dir, dropped: map[string]uint64{}}
+	if kept {
+		if h.manager, err = fdstoretest.New(dir); err != nil {
+			return nil, errors.Join(err, h.stop())
+		}
+	}
 	if err := h.start(ctx, "serve"); err != nil {
 		return nil, errors.Join(err, h.stop())
 	}
@@ -85,10 +94,18 @@ func (h *heplake) start(ctx context.Context, command string, more ...string) err
 	}
 	defer func() { _ = log.Close() }()
 	h.cmd = exec.Command(h.binary, command)
-	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.Env = append(os.Environ(), "HEPLAKE_DATA_DIR="+h.dir)
+	env := append(os.Environ(), "HEPLAKE_DATA_DIR="+h.dir)
+	if h.manager != nil {
+		h.cmd = h.manager.Command(h.binary, command)
+		env = append(env, h.manager.Env()...)
+	}
+	h.cmd.Env, h.cmd.Stdout, h.cmd.Stderr = env, log, log
 	for _, key := range []string{"HEP_UDP", "HEP_TCP", "EMBEDDED_HTTP", "EMBEDDED_TCP", "API_ADDR", "METRICS_ADDR"} {
-		h.cmd.Env = append(h.cmd.Env, "HEPLAKE_"+key+"="+cmp.Or(h.addresses[strings.ToLower(key)], "127.0.0.1:0"))
+		addr := h.addresses[strings.ToLower(key)]
+		if h.manager != nil && strings.HasPrefix(key, "HEP_") {
+			addr = "" // the sockets that are kept are found by the setting
+		}
+		h.cmd.Env = append(h.cmd.Env, "HEPLAKE_"+key+"="+cmp.Or(addr, "127.0.0.1:0"))
 	}
 	h.cmd.Env = append(h.cmd.Env, more...)
 	if err := h.cmd.Start(); err != nil {
@@ -323,6 +340,9 @@ func (h *heplake) stop() error {
 	var err error
 	if h.apart != nil {
 		err = h.apart.stop()
+	}
+	if h.manager != nil {
+		err = errors.Join(err, h.manager.Close())
 	}
 	return errors.Join(err, remove(h.dir))
 }

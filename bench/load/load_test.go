@@ -80,6 +80,7 @@ func TestDisturbances(t *testing.T) {
 	for _, s := range []Scenario{
 		{Name: "outage", Rate: 500, Proto: "udp", Agents: 2, Outage: time.Minute},
 		{Name: "restart", Rate: 500, Duration: 8 * time.Second, Proto: "udp", Agents: 2, Restart: true},
+		{Name: "restart-kept", Rate: 500, Duration: 8 * time.Second, Proto: "udp", Agents: 2, Restart: true, Kept: true},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		r, err := Heplake(ctx, o, s)
@@ -98,6 +99,8 @@ func TestDisturbances(t *testing.T) {
 		switch {
 		case s.Outage > 0 && (*r.Lost != counted || *r.AwaySeconds < o.Outage.Seconds()):
 			t.Errorf("lost %d, counted %v, away %v s", *r.Lost, r.Dropped, *r.AwaySeconds)
+		case s.Kept && *r.Lost != 0:
+			t.Errorf("lost %d, though the sockets were kept", *r.Lost)
 		case s.Restart && (*r.MetNobody < 0 || float64(*r.MetNobody) > float64(s.Rate)*(*r.AwaySeconds+1)):
 			t.Errorf("%d datagrams met nobody in %v s", *r.MetNobody, *r.AwaySeconds)
 		}

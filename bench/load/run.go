@@ -26,7 +26,7 @@ const drainTimeout = 3 * time.Minute
 
 // Heplake runs the scenario against a heplake of its own.
 func Heplake(ctx context.Context, o Options, s Scenario) (*Result, error) {
-	start := startHeplake
+	start := func(ctx context.Context, binary string) (*heplake, error) { return startHeplake(ctx, binary, s.Kept) }
 	if s.Outage > 0 {
 		start = startApart
 	}

@@ -20,6 +20,8 @@ type Scenario struct {
 	Outage time.Duration `json:"-"`
 	// Restart asks heplake to stop in the middle of the run, and starts it again.
 	Restart bool `json:"restart,omitempty"`
+	// Kept has the service manager keep heplake's sockets meanwhile.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // lead is how long a run goes before its outage, and tail after it.
@@ -57,11 +59,12 @@ var Scenarios = []Scenario{
 	{Name: "few-agents", Rate: 50_000, Duration: 20 * time.Second, Proto: "udp", Agents: 1},
 	{Name: "outage", Rate: 20_000, Proto: "udp", Agents: 8, Outage: time.Minute},
 	{Name: "restart", Rate: 20_000, Duration: 20 * time.Second, Proto: "udp", Agents: 8, Restart: true},
+	{Name: "restart-kept", Rate: 20_000, Duration: 20 * time.Second, Proto: "udp", Agents: 8, Restart: true, Kept: true},
 	{Name: "many-agents", Rate: 50_000, Duration: 20 * time.Second, Proto: "udp", Agents: 1000},
 }
 
 // Short are the names of the scenarios that `make bench` runs.
-var Short = []string{"5k", "20k", "100k", "flat-out", "tcp-100k", "few-agents", "many-agents", "outage", "restart"}
+var Short = []string{"5k", "20k", "100k", "flat-out", "tcp-100k", "few-agents", "many-agents", "outage", "restart", "restart-kept"}
 
 // Choose finds scenarios by name, separated by commas; "short" and "all" name several.
 func Choose(names string) (chosen []Scenario, err error) {

@@ -16,10 +16,12 @@ import (
 	"github.com/heplake/heplake/api"
 	"github.com/heplake/heplake/ingest"
 	"github.com/heplake/heplake/ingest/insert"
+	"github.com/heplake/heplake/ingest/listen"
 	"github.com/heplake/heplake/ingest/spool"
 	"github.com/heplake/heplake/internal/archive"
 	"github.com/heplake/heplake/internal/chhttp"
 	"github.com/heplake/heplake/internal/config"
+	"github.com/heplake/heplake/internal/fdstore"
 )
 
 // stopTimeout bounds a graceful stop: what is not in ClickHouse by then stays
@@ -121,6 +123,11 @@ func (s *server) stop() {
 
 func (s *server) start(ctx context.Context, run parts) (err error) {
 	s.tuneRuntime()
+	// Before there is a child that would get the sockets too.
+	sockets, err := fdstore.FromEnvironment()
+	if err != nil {
+		return err
+	}
 	if s.db, err = openDatabase(ctx, s.c, s.log); err != nil {
 		return err
 	}
@@ -137,7 +144,11 @@ func (s *server) start(ctx context.Context, run parts) (err error) {
 		if err := s.checkResidency(ctx); err != nil {
 			return err
 		}
-		if err := s.startIngest(ctx); err != nil {
+		var kept *listen.Kept
+		if sockets != nil {
+			kept = listen.NewKept(sockets, s.c.Data.Dir)
+		}
+		if err := s.startIngest(ctx, kept); err != nil {
 			return err
 		}
 	}
@@ -219,7 +230,7 @@ func (s *server) migrated() {
 	s.ready.schema.Store(true)
 }
 
-func (s *server) startIngest(ctx context.Context) error {
+func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 	conn, err := connect(s.db.writer, true)
 	if err != nil {
 		return err
@@ -234,7 +245,7 @@ func (s *server) startIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.Handover = assembler.Inbox()
+	cfg.Handover, cfg.Kept = assembler.Inbox(), sockets
 	if s.c.HEP.Durable && s.c.Spool.Sync != "batch" {
 		return errors.New("hep.durable needs spool.sync batch: else nothing is on the disk for sure")
 	}

@@ -51,10 +51,15 @@ func listenTCP(ctx context.Context, cfg StreamConfig) (*limitListener, error) {
 		}
 		return newLimitListener(ln, cfg), nil
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for HEP on tcp %s: %w", cfg.Addr, err)
+	name := keptName(keptStream, cfg.Name, "-", cfg.Addr)
+	ln := cfg.Kept.listener(name)
+	if ln == nil {
+		var err error
+		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
+			return nil, fmt.Errorf("listen for HEP on tcp %s: %w", cfg.Addr, err)
+		}
 	}
+	cfg.Kept.keepListener(name, ln)
 	return newLimitListener(ln, cfg), nil
 }
 

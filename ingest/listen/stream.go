@@ -30,6 +30,10 @@ type StreamConfig struct {
 	// in the spool yet, and answers a POST once all of it is. The sinks must then
 	// be Durable.
 	Durable bool
+	// Kept has the listening socket of the process before, if any, under Name, and
+	// keeps this one for the next. Not with SCTP.
+	Kept *Kept
+	Name string
 }
 
 // Stream receives HEP from TCP, TLS or SCTP connections. Each connection is

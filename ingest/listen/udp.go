@@ -18,6 +18,8 @@ type UDPConfig struct {
 	Addr string
 	// Buffer is the receive buffer asked of the kernel for each socket, in bytes.
 	Buffer int
+	// Kept has the sockets of the process before, if any, and keeps these for the next.
+	Kept *Kept
 }
 
 // UDP receives datagrams on one socket for each sink, all bound to one
@@ -25,6 +27,7 @@ type UDPConfig struct {
 type UDP struct {
 	addr    netip.AddrPort
 	sockets []*udpSocket
+	kept    *Kept
 	wg      sync.WaitGroup
 }
 
@@ -33,35 +36,87 @@ type udpSocket struct {
 	sink   Sink
 	buffer int           // granted by the kernel, bytes
 	drops  atomic.Uint64 // datagrams the kernel dropped, as last read
+	before uint64        // those of drops that an earlier process counted
 	closed atomic.Bool
 	drain  time.Duration // how long to go on reading once closed
+	// kept says that the socket outlives the process: what is in it at the end is the
+	// next one's. cookie is the kernel's name for it.
+	kept   bool
+	cookie string
+	// left says that it is one too many: it is read to its end.
+	left bool
 }
 
-// ListenUDP opens the sockets. Nothing is received before Start.
+// ListenUDP opens the sockets, or takes those that were kept. Nothing is received
+// before Start.
 func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
-	u := &UDP{}
+	u := &UDP{kept: cfg.Kept}
 	addr := cfg.Addr
-	for _, sink := range sinks {
+	for i, sink := range sinks {
 		s := &udpSocket{sink: sink, drain: drainTime}
-		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return s.configure(c, cfg.Buffer, len(sinks) > 1) }}
-		conn, err := lc.ListenPacket(ctx, "udp", addr)
-		if err != nil {
+		if err := u.open(ctx, s, cfg, udpName(cfg.Addr, i), addr, len(sinks) > 1 || cfg.Kept != nil); err != nil {
 			_ = u.Close()
 			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
 		}
-		// Port 0: the others join the port that the first was given.
-		u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 		addr = u.addr.String()
-		if err := s.take(conn.(*net.UDPConn)); err != nil {
-			_ = u.Close()
-			return nil, fmt.Errorf("listen for HEP on udp %s: %w", cfg.Addr, err)
-		}
 		u.sockets = append(u.sockets, s)
 	}
 	if len(sinks) > 1 {
 		u.steer()
 	}
+	// There were more workers, or another address: what waits is read to the end.
+	for i, conn := range cfg.Kept.takeUDP() {
+		s := &udpSocket{sink: sinks[i%len(sinks)], drain: drainTime}
+		if err := s.take(conn); err != nil {
+			_ = u.Close()
+			return nil, fmt.Errorf("take a socket for HEP that was kept: %w", err)
+		}
+		s.countFrom(cfg.Kept)
+		s.shut()
+		s.closed.Store(true)
+		s.wake()
+		s.left = true
+		u.sockets = append(u.sockets, s)
+	}
 	return u, nil
+}
+
+// open has s be the socket that was kept under the name, or a new one on the address,
+// which is kept from now on.
+func (u *UDP) open(ctx context.Context, s *udpSocket, cfg UDPConfig, name, addr string, share bool) error {
+	conn := cfg.Kept.packetConn(name)
+	if conn == nil {
+		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return s.configure(c, cfg.Buffer, share) }}
+		c, err := lc.ListenPacket(ctx, "udp", addr)
+		if err != nil {
+			return err
+		}
+		conn = c.(*net.UDPConn)
+	} else if raw, err := conn.SyscallConn(); err != nil {
+		return err
+	} else if err := s.configure(raw, cfg.Buffer, share); err != nil {
+		return err
+	}
+	// Port 0: the others join the port that the first was given.
+	u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	if err := s.take(conn); err != nil {
+		return err
+	}
+	if cfg.Kept != nil {
+		s.use(func(fd int) { s.kept = cfg.Kept.keep(name, fd) })
+	}
+	s.countFrom(cfg.Kept)
+	return nil
+}
+
+// countFrom leaves out the drops that an earlier process counted.
+func (s *udpSocket) countFrom(k *Kept) {
+	if k == nil {
+		return
+	}
+	s.cookie = s.readCookie()
+	s.before = uint64(k.dropsCounted(s.cookie))
+	s.drops.Store(s.before)
 }
 
 // Addr is the address listened on.
@@ -70,7 +125,13 @@ func (u *UDP) Addr() netip.AddrPort { return u.addr }
 // Start begins to receive.
 func (u *UDP) Start() {
 	for _, s := range u.sockets {
-		u.wg.Go(s.receive)
+		u.wg.Go(func() {
+			s.receive()
+			if s.left {
+				s.readDrops()
+				_ = s.close()
+			}
+		})
 	}
 }
 
@@ -85,10 +146,13 @@ const shutDrainTime = 20 * time.Second
 // Close stops receiving and reads what the sockets' buffers hold; when it
 // returns no sink is called any more. From its beginning the kernel drops what
 // arrives, and counts it: every datagram is either delivered or in KernelDrops,
-// until the sockets are gone and senders are refused.
+// until the sockets are gone and senders are refused. In sockets that are kept what
+// arrives then waits for the next process.
 func (u *UDP) Close() error {
 	for _, s := range u.sockets {
-		s.shut()
+		if !s.kept {
+			s.shut()
+		}
 	}
 	for _, s := range u.sockets {
 		s.closed.Store(true)
@@ -97,7 +161,9 @@ func (u *UDP) Close() error {
 	u.wg.Wait()
 	errs := make([]error, 0, len(u.sockets))
 	for _, s := range u.sockets {
-		s.leave()
+		if !s.kept {
+			s.leave()
+		}
 	}
 	for _, s := range u.sockets {
 		s.readDrops()
@@ -120,9 +186,22 @@ func (u *UDP) Stats() []SocketStats {
 	out := make([]SocketStats, len(u.sockets))
 	for i, s := range u.sockets {
 		s.readDrops()
-		out[i] = SocketStats{BufferGranted: s.buffer, KernelDrops: s.drops.Load()}
+		out[i] = SocketStats{BufferGranted: s.buffer, KernelDrops: s.drops.Load() - s.before}
 	}
 	return out
+}
+
+// Counted says that the drops of Stats were counted: who has the sockets next leaves
+// them out.
+func (u *UDP) Counted() error {
+	if u.kept == nil {
+		return nil
+	}
+	counted := make(map[string]uint32, len(u.sockets))
+	for _, s := range u.sockets {
+		counted[s.cookie] = uint32(s.drops.Load())
+	}
+	return u.kept.count(counted)
 }
 
 // noteDrops takes the kernel's count since the socket was opened. It counts in

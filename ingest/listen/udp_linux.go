@@ -5,6 +5,7 @@ package listen
 import (
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -166,6 +167,17 @@ func (s *udpSocket) readDrops() {
 	if ok && errno == 0 && size >= uint32(unsafe.Sizeof(info)) {
 		s.noteDrops(info[drops])
 	}
+}
+
+// readCookie asks the kernel for its name of the socket, which no other has had since
+// it booted.
+func (s *udpSocket) readCookie() (cookie string) {
+	s.use(func(fd int) {
+		if n, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE); err == nil {
+			cookie = strconv.FormatUint(n, 10)
+		}
+	})
+	return cookie
 }
 
 // shut makes the kernel drop, and count, what arrives from now on. Where it

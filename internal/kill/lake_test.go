@@ -21,6 +21,7 @@ import (
 
 	"github.com/heplake/heplake/internal/captures"
 	"github.com/heplake/heplake/internal/embedded"
+	"github.com/heplake/heplake/internal/fdstore/fdstoretest"
 )
 
 // batchAge is the setting that bounds what a kill may cost.
@@ -35,6 +36,8 @@ type lake struct {
 	addresses        map[string]string
 	// seen is how many rows of sip were compared with what was sent.
 	seen int
+	// manager keeps heplake's sockets, if set.
+	manager *fdstoretest.Manager
 }
 
 // build makes the binary once for the test.
@@ -111,7 +114,11 @@ func (l *lake) start(t *testing.T) {
 	}
 	defer func() { _ = log.Close() }()
 	l.cmd = exec.Command(l.binary, "serve")
-	l.cmd.Dir, l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = l.dir, l.env, log, log
+	env := l.env
+	if l.manager != nil {
+		l.cmd, env = l.manager.Command(l.binary, "serve"), append(l.manager.Env(), l.env...)
+	}
+	l.cmd.Dir, l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = l.dir, env, log, log
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
