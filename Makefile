@@ -48,6 +48,7 @@ e2e: test-deps build ## End to end only: the binary, real senders, the plugin in
 .PHONY: soak
 soak: $(ENGINE) ## Kill heplake and its engine KILLS times (default 200) and set their clock, under load, and compare sent with stored
 	@HEPLAKE_SOAK=$(or $(KILLS),200) $(GO) test ./internal/kill -count=1 -v -timeout 6h
+	@HEPLAKE_SOAK=$(or $(KILLS),200) $(GO) test ./internal/assemble -run TestTruthThroughTrouble -count=1 -v -timeout 6h
 
 .PHONY: lint
 lint: $(GOLANGCI) plugin-deps ## Check style: golangci-lint, tsc, eslint
