@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -142,12 +145,18 @@ func eventually(t testing.TB, what string, look func() (ok bool, seen string)) {
 // that can choose a port themselves and say which do so instead.
 func freePort(t testing.TB) int { return freePorts(t, 1) }
 
+// given are ports that were returned: who asked for one may not use it yet.
+var given sync.Map
+
 // freePorts returns the first of n consecutive ports that are free for UDP and
 // TCP now.
 func freePorts(t testing.TB, n int) int {
 	t.Helper()
 	loopback := netip.MustParseAddr("127.0.0.1")
 	free := func(port int) bool {
+		if _, used := given.LoadOrStore(port, true); used {
+			return false
+		}
 		addr := netip.AddrPortFrom(loopback, uint16(port))
 		udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
 		if err != nil {
@@ -176,13 +185,21 @@ func freePorts(t testing.TB, n int) int {
 	return 0
 }
 
-// udpBound tells whether somebody holds the UDP port of loopback.
+// udpBound tells whether somebody holds the UDP port. It asks the kernel: who tries the
+// port takes it for a moment from the program that is about to.
 func udpBound(port int) bool {
-	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		return true
+	end := fmt.Sprintf(":%04X", port)
+	for _, list := range []string{"/proc/net/udp", "/proc/net/udp6"} {
+		b, err := os.ReadFile(list)
+		if err != nil {
+			continue // no IPv6
+		}
+		for line := range strings.Lines(string(b)) {
+			if words := strings.Fields(line); len(words) > 1 && strings.HasSuffix(words[1], end) {
+				return true
+			}
+		}
 	}
-	_ = c.Close()
 	return false
 }
 
