@@ -61,49 +61,37 @@ func keptName(parts ...string) string {
 
 func udpName(addr string, i int) string { return keptName(keptUDP, strconv.Itoa(i), "-", addr) }
 
-// packetConn returns the socket that was kept under the name, nil when there is none.
-func (k *Kept) packetConn(name string) *net.UDPConn {
+// take returns what open makes of the socket that was kept under the name; ok is false
+// when there is none that can be used.
+func take[T any](k *Kept, name string, open func(*os.File) (T, error)) (socket T, ok bool) {
 	if k == nil {
-		return nil
+		return socket, false
 	}
 	f := k.store.Take(name)
 	if f == nil {
-		return nil
+		return socket, false
 	}
 	defer func() { _ = f.Close() }()
-	c, err := net.FilePacketConn(f)
+	socket, err := open(f)
 	if err != nil {
 		slog.Warn("a socket that was kept cannot be used", "name", name, "error", err)
 		k.remove(name)
-		return nil
+	}
+	return socket, err == nil
+}
+
+// fileUDP is the socket of a file as a connection of its own.
+func fileUDP(f *os.File) (*net.UDPConn, error) {
+	c, err := net.FilePacketConn(f)
+	if err != nil {
+		return nil, err
 	}
 	udp, ok := c.(*net.UDPConn)
 	if !ok {
 		_ = c.Close()
-		k.remove(name)
-		return nil
+		return nil, errors.New("it is not for UDP")
 	}
-	return udp
-}
-
-// listener returns the listening socket that was kept under the name, nil when there
-// is none.
-func (k *Kept) listener(name string) net.Listener {
-	if k == nil {
-		return nil
-	}
-	f := k.store.Take(name)
-	if f == nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }()
-	ln, err := net.FileListener(f)
-	if err != nil {
-		slog.Warn("a socket that was kept cannot be used", "name", name, "error", err)
-		k.remove(name)
-		return nil
-	}
-	return ln
+	return udp, nil
 }
 
 // keep has the socket outlive the process; false when it does not.
@@ -146,7 +134,7 @@ func (k *Kept) takeUDP() (out []*net.UDPConn) {
 	}
 	for _, name := range k.store.Names() {
 		if strings.HasPrefix(name, keptUDP) {
-			if c := k.packetConn(name); c != nil {
+			if c, ok := take(k, name, fileUDP); ok {
 				out = append(out, c)
 				k.remove(name)
 			}
@@ -161,7 +149,10 @@ func (k *Kept) Rest() {
 		return
 	}
 	for _, name := range k.store.Names() {
-		if f := k.store.Take(name); f != nil && (strings.HasPrefix(name, keptUDP) || strings.HasPrefix(name, keptStream)) {
+		if !strings.HasPrefix(name, keptUDP) && !strings.HasPrefix(name, keptStream) {
+			continue // not ours
+		}
+		if f := k.store.Take(name); f != nil {
 			k.remove(name)
 			_ = f.Close()
 		}

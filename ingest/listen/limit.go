@@ -52,8 +52,8 @@ func listenTCP(ctx context.Context, cfg StreamConfig) (*limitListener, error) {
 		return newLimitListener(ln, cfg), nil
 	}
 	name := keptName(keptStream, cfg.Name, "-", cfg.Addr)
-	ln := cfg.Kept.listener(name)
-	if ln == nil {
+	ln, ok := take(cfg.Kept, name, net.FileListener)
+	if !ok {
 		var err error
 		if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
 			return nil, fmt.Errorf("listen for HEP on tcp %s: %w", cfg.Addr, err)

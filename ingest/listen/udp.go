@@ -84,8 +84,8 @@ func ListenUDP(ctx context.Context, cfg UDPConfig, sinks []Sink) (*UDP, error) {
 // open has s be the socket that was kept under the name, or a new one on the address,
 // which is kept from now on.
 func (u *UDP) open(ctx context.Context, s *udpSocket, cfg UDPConfig, name, addr string, share bool) error {
-	conn := cfg.Kept.packetConn(name)
-	if conn == nil {
+	conn, ok := take(cfg.Kept, name, fileUDP)
+	if !ok {
 		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return s.configure(c, cfg.Buffer, share) }}
 		c, err := lc.ListenPacket(ctx, "udp", addr)
 		if err != nil {
@@ -128,6 +128,7 @@ func (u *UDP) Start() {
 		u.wg.Go(func() {
 			s.receive()
 			if s.left {
+				s.leave()
 				s.readDrops()
 				_ = s.close()
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -72,18 +71,7 @@ func TestTruthWithLostAnswers(t *testing.T) {
 	if conn.lost == 0 || conn.unsaid == 0 {
 		t.Fatalf("want both kinds of loss: %d inserts, %d answers", conn.lost, conn.unsaid)
 	}
-	stored, err := corpus.StoredCalls(t.Context(), l.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	registrations, err := corpus.StoredRegistrations(t.Context(), l.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences := append(corpus.CompareCalls(stored), corpus.CompareRegistrations(registrations)...)
-	if len(differences) > 0 {
-		t.Errorf("%d differences, of %d calls\n%s", len(differences), len(corpus.Calls), strings.Join(differences[:min(15, len(differences))], "\n"))
-	}
+	compareWithTruth(t, l, corpus)
 	attempts := 0
 	for i := range corpus.Minutes {
 		attempts += corpus.Minutes[i].Attempts

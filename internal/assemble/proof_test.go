@@ -218,6 +218,38 @@ func minuteLine(m *truth.Minute) string {
 		m.Effective, m.Ineffective, m.Delivered, m.Ended, m.Active, m.Completed, " ", talk)
 }
 
+// minuteLines are the sums of calls and of registrations that there must be.
+func minuteLines(corpus *truth.Corpus) (calls, registrations []string) {
+	for i := range corpus.Minutes {
+		m := &corpus.Minutes[i]
+		if m.Attempts > 0 {
+			calls = append(calls, minuteLine(m))
+		}
+		if m.Registrations > 0 {
+			registrations = append(registrations, fmt.Sprint(m.Time/1e6, m.Registrations, m.RegFailures, m.Ineffectives))
+		}
+	}
+	return calls, registrations
+}
+
+// compareWithTruth says how the calls and registrations that are stored differ from
+// what happened.
+func compareWithTruth(t *testing.T, l *laketest.Lake, corpus *truth.Corpus) {
+	t.Helper()
+	calls, err := corpus.StoredCalls(t.Context(), l.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registrations, err := corpus.StoredRegistrations(t.Context(), l.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	differences := append(corpus.CompareCalls(calls), corpus.CompareRegistrations(registrations)...)
+	if len(differences) > 0 {
+		t.Errorf("%d differences, of %d calls\n%s", len(differences), len(corpus.Calls), strings.Join(differences[:min(15, len(differences))], "\n"))
+	}
+}
+
 // TestTruth sends traffic whose truth is known through the real pipeline, and
 // checks every call and registration, however the packets are cut into batches,
 // in whatever order they come, and with each batch sent twice.
@@ -287,18 +319,11 @@ func TestTruth(t *testing.T) {
 			}
 			compare(t, "calls", query(t, l, callSQL), calls)
 			compare(t, "registrations", query(t, l, registrationSQL), registrations)
-			var minutes, attempts []string
+			minutes, attempts := minuteLines(corpus)
 			total := truth.Minute{}
-			for i := range corpus.Minutes {
-				m := &corpus.Minutes[i]
+			for _, m := range corpus.Minutes {
 				total.Attempts += m.Attempts
 				total.Registrations += m.Registrations
-				if m.Attempts > 0 {
-					minutes = append(minutes, minuteLine(m))
-				}
-				if m.Registrations > 0 {
-					attempts = append(attempts, fmt.Sprint(m.Time/1e6, m.Registrations, m.RegFailures, m.Ineffectives))
-				}
 			}
 			compare(t, "kpi_1m", query(t, l, minuteSQL), minutes)
 			compare(t, "registrations_1m", query(t, l, registrationMinuteSQL), attempts)

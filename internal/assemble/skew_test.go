@@ -51,18 +51,7 @@ func TestTruthWithFaults(t *testing.T) {
 			if err := a.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			calls, err := corpus.StoredCalls(t.Context(), l.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
-			registrations, err := corpus.StoredRegistrations(t.Context(), l.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
-			differences := append(corpus.CompareCalls(calls), corpus.CompareRegistrations(registrations)...)
-			if len(differences) > 0 {
-				t.Errorf("%d differences, of %d calls\n%s", len(differences), len(corpus.Calls), strings.Join(differences[:min(15, len(differences))], "\n"))
-			}
+			compareWithTruth(t, l, corpus)
 			// The minutes that calls begin in are those of the agents' clocks; their sums
 			// over all minutes are not a matter of clocks.
 			total := truth.Minute{}

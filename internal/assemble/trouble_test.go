@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -139,28 +138,8 @@ func playTrouble(t *testing.T, seed uint64) {
 			t.Logf("shuffled %t, faulty %t, present %t, parts %v", shuffled, faulty, time.Since(start) < time.Hour, said)
 		}
 	}()
-	stored, err := corpus.StoredCalls(t.Context(), l.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	registrations, err := corpus.StoredRegistrations(t.Context(), l.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences := append(corpus.CompareCalls(stored), corpus.CompareRegistrations(registrations)...)
-	if len(differences) > 0 {
-		t.Errorf("%d differences, of %d calls\n%s", len(differences), len(corpus.Calls), strings.Join(differences[:min(15, len(differences))], "\n"))
-	}
-	var minutes, attempts []string
-	for i := range corpus.Minutes {
-		m := &corpus.Minutes[i]
-		if m.Attempts > 0 {
-			minutes = append(minutes, minuteLine(m))
-		}
-		if m.Registrations > 0 {
-			attempts = append(attempts, fmt.Sprint(m.Time/1e6, m.Registrations, m.RegFailures, m.Ineffectives))
-		}
-	}
+	compareWithTruth(t, l, corpus)
+	minutes, attempts := minuteLines(corpus)
 	compare(t, "kpi_1m", query(t, l, minuteSQL), minutes)
 	compare(t, "registrations_1m", query(t, l, registrationMinuteSQL), attempts)
 	for _, table := range []string{"1h", "1d"} {
@@ -168,7 +147,7 @@ func playTrouble(t *testing.T, seed uint64) {
 	}
 }
 
-// expire has the lease of a process that is gone run out at once.
+// expire has the lease run out at once.
 func expire(t *testing.T, l *laketest.Lake) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
