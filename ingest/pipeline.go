@@ -337,5 +337,14 @@ func (p *Pipeline) logBooks() {
 	}
 }
 
+// Fill is how full the fullest receive buffer for datagrams is, from 0 to 1: what does
+// not fit the kernel drops.
+func (p *Pipeline) Fill() float64 {
+	if p.udp == nil {
+		return 0
+	}
+	return p.udp.Fill()
+}
+
 // Books returns the pipeline's figures of this moment.
 func (p *Pipeline) Books() Books { return p.ledger.books() }

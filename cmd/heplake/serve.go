@@ -22,6 +22,7 @@ import (
 	"github.com/heplake/heplake/internal/chhttp"
 	"github.com/heplake/heplake/internal/config"
 	"github.com/heplake/heplake/internal/fdstore"
+	"github.com/heplake/heplake/internal/standback"
 )
 
 // stopTimeout bounds a graceful stop: what is not in ClickHouse by then stays
@@ -262,6 +263,7 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 		return err
 	}
 	s.onStop(pipeline.Stop)
+	s.standBack(pipeline.Fill)
 	s.registry.MustRegister(pipeline, pipeline.Agents(), sp)
 	if h := pipeline.Heplify(); h != nil {
 		s.registry.MustRegister(h)
@@ -271,6 +273,27 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 	}
 	s.ready.listening.Store(true)
 	return nil
+}
+
+// standBack has the embedded engine leave the processors to ingest while receive
+// buffers fill.
+func (s *server) standBack(fill func() float64) {
+	if s.db.engine == nil {
+		return
+	}
+	guard := standback.New(fill, s.db.engine)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		guard.Run(ctx)
+	}()
+	s.onStop(func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+	s.registry.MustRegister(guard.Metric())
 }
 
 func (s *server) startAPI(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,6 +197,41 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	}
 	if drops := int(u.Stats()[0].KernelDrops); drops == 0 || big+drops != n {
 		t.Errorf("received %d, the kernel dropped %d; want %d in all and some of them dropped", big, drops, n)
+	}
+}
+
+// TestFill: what nobody has read yet fills the buffer.
+func TestFill(t *testing.T) {
+	u, err := ListenUDP(t.Context(), UDPConfig{Addr: "127.0.0.1:0", Buffer: 1 << 20}, []Sink{&collector{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = u.Close() }()
+	if fill := u.Fill(); fill != 0 {
+		t.Errorf("an empty buffer is %v full", fill)
+	}
+	conn, err := net.Dial("udp", u.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := 0.0
+	for range 3 {
+		for range 50 {
+			if _, err := conn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fill := u.Fill()
+		if runtime.GOOS == "linux" && fill <= last || fill > 1 {
+			t.Errorf("with more in it than before the buffer is %v full, after %v", fill, last)
+		}
+		last = fill
+	}
+	u.Start()
+	for end := time.Now().Add(10 * time.Second); u.Fill() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("all has been read, and the buffer is %v full", u.Fill())
+		}
 	}
 }
 

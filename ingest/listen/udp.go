@@ -192,6 +192,16 @@ func (u *UDP) Stats() []SocketStats {
 	return out
 }
 
+// Fill is how full the fullest socket's receive buffer is, from 0 to 1, with the
+// kernel's bookkeeping; 0 where the kernel does not tell.
+func (u *UDP) Fill() float64 {
+	fill := 0.0
+	for _, s := range u.sockets {
+		fill = max(fill, s.fill())
+	}
+	return fill
+}
+
 // Counted says that the drops of Stats were counted: who has the sockets next leaves
 // them out.
 func (u *UDP) Counted() error {

@@ -155,18 +155,33 @@ func sleepToNext(d time.Duration) {
 	}
 }
 
-// readDrops asks the kernel what it dropped (SO_MEMINFO, Linux 4.12).
+// readDrops asks the kernel what it dropped.
 func (s *udpSocket) readDrops() {
-	var info [9]uint32 // SK_MEMINFO_…, linux/sock_diag.h
 	const drops = 8
-	size := uint32(unsafe.Sizeof(info))
-	var errno syscall.Errno
-	ok := s.use(func(fd int) {
-		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	})
-	if ok && errno == 0 && size >= uint32(unsafe.Sizeof(info)) {
+	if info, ok := s.memory(); ok {
 		s.noteDrops(info[drops])
 	}
+}
+
+// fill asks the kernel how much of the receive buffer is in use.
+func (s *udpSocket) fill() float64 {
+	const used, most = 0, 1
+	info, ok := s.memory()
+	if !ok {
+		return 0
+	}
+	return float64(info[used]) / float64(max(info[most], 1))
+}
+
+// memory is what the kernel knows of the socket's buffers (SO_MEMINFO, Linux 4.12):
+// SK_MEMINFO_… of linux/sock_diag.h.
+func (s *udpSocket) memory() (info [9]uint32, ok bool) {
+	size := uint32(unsafe.Sizeof(info))
+	var errno syscall.Errno
+	ok = s.use(func(fd int) {
+		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	return info, ok && errno == 0 && size >= uint32(unsafe.Sizeof(info))
 }
 
 // readCookie asks the kernel for its name of the socket, which no other has had since

@@ -54,6 +54,9 @@ func (s *udpSocket) receive() {
 	}
 }
 
+// fill is not known here.
+func (s *udpSocket) fill() float64 { return 0 }
+
 // readCookie returns none: drops are not counted here.
 func (s *udpSocket) readCookie() string { return "" }
 

@@ -102,10 +102,15 @@ func childMain(args []string) int {
 		shutdown()
 	}()
 	term := make(chan os.Signal, 1)
-	signal.Notify(term, syscall.SIGTERM)
+	signal.Notify(term, syscall.SIGTERM, syscall.SIGCONT)
+	parent := os.Getppid()
 	go func() {
-		<-term
-		shutdown()
+		for s := range term {
+			// After each pause the child is told to go on; at the parent's death, too.
+			if s == syscall.SIGTERM || os.Getppid() != parent {
+				shutdown()
+			}
+		}
 	}()
 	// The parent decides when to stop; a Ctrl-C in the terminal is for it.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)

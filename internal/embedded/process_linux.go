@@ -1,13 +1,19 @@
 package embedded
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // sysProcAttr puts the child into a process group of its own, so that a Ctrl-C
-// in the terminal reaches the parent alone, and asks the kernel to terminate it
-// when the parent dies, should the pipe ever fail to tell.
+// in the terminal reaches the parent alone, and asks the kernel to wake it when the
+// parent dies: a child that is paused would not even see that its pipe has ended.
 func sysProcAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGCONT}
 }
+
+// halt stops the process where it is until it gets SIGCONT.
+func halt(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
 
 // dup2 makes descriptor new a copy of old. Not every Linux has the system call
 // dup2; all have dup3.

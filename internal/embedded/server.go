@@ -31,6 +31,7 @@ type Server struct {
 	restarts atomic.Uint64
 	ready    atomic.Bool
 	pid      atomic.Int64
+	pause    pause
 
 	stopOnce sync.Once
 	stopping context.Context    // ends when Stop is called
@@ -131,6 +132,7 @@ func (s *Server) launch(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	s.pid.Store(int64(p.cmd.Process.Pid))
+	s.pause.change(p.cmd.Process)
 	s.ready.Store(true)
 	s.log.Info("embedded clickhouse is ready", "http", s.HTTPAddr(), "tcp", s.TCPAddr(),
 		"pid", p.cmd.Process.Pid, "took", time.Since(begin).Round(time.Millisecond), "dir", s.cfg.Dir)
@@ -156,6 +158,7 @@ func (s *Server) supervise(p *process) {
 		select {
 		case <-s.stopping.Done():
 			s.ready.Store(false)
+			s.pause.change(nil)
 			s.err = p.stop(s.forced, s.cfg.StopTimeout)
 			return
 		case <-p.exited:
@@ -166,10 +169,12 @@ func (s *Server) supervise(p *process) {
 			renew = true
 			s.log.Info("embedded clickhouse is restarted: its users changed")
 			s.ready.Store(false)
+			s.pause.change(nil)
 			_ = p.stop(s.forced, s.cfg.StopTimeout)
 			wait.Reset()
 		}
 		s.ready.Store(false)
+		s.pause.change(nil)
 		s.pid.Store(0)
 		_ = p.live.Close()
 		if time.Since(since) > stableAfter {

@@ -172,6 +172,70 @@ func TestParentKilled(t *testing.T) {
 	}
 }
 
+// A paused engine does not see that its parent has gone, unless it is woken.
+func TestParentKilledDuringPause(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "clickhouse")
+	parent, pid := startParent(t, dir)
+	engine, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := halt(engine); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("engines are not paused here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	eventually(t, "the engine's end", func() bool { return gone(pid) })
+	start(t, testConfig(dir))
+}
+
+func TestPause(t *testing.T) {
+	s := start(t, testConfig(filepath.Join(t.TempDir(), "clickhouse")))
+	pid := s.PID()
+	if !s.Pause() {
+		t.Skip("engines are not paused here")
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, err := ask(t, s, Owner, "SELECT 1")
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		t.Errorf("a paused engine answered (%v)", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	if !s.Pause() {
+		t.Error("an engine that is paused says that it is not")
+	}
+	s.Resume()
+	s.Resume()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	// An engine that is killed in a pause comes back and runs.
+	if !s.Pause() {
+		t.Error("no second pause")
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another engine", func() bool { return s.Ready() && s.PID() != pid })
+	must(t, s, Owner, "SELECT 1")
+	// And one that is asked to stop ends cleanly, which start sees to.
+	if !s.Pause() {
+		t.Error("no pause after a crash")
+	}
+	stop(t, s)
+	if s.Pause() {
+		t.Error("there is no engine to pause")
+	}
+}
+
 func TestSecondOpenerRefused(t *testing.T) {
 	c := testConfig(filepath.Join(t.TempDir(), "clickhouse"))
 	s := start(t, c)
