@@ -67,8 +67,10 @@ const (
 	leaseSigns = 4
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
-	// passBudget is how long a pass goes on, crowdedBudget where it is in the way.
+	// passBudget is how long a pass goes on, crowdedBudget where it is in the way, and
+	// crowdedShare what is then left of Config.Share.
 	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
+	crowdedShare              = 0.25
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
@@ -202,7 +204,11 @@ func (a *Assembler) Run(ctx context.Context) {
 		}
 		// On a busy machine a pass takes longer than it works: what it did counts.
 		took := min(time.Since(began), passCost+time.Duration(a.worked)*legCost)
-		pause := min(max(time.Duration(float64(took)*(1/a.cfg.Share-1)), minPause), maxPause)
+		share := a.cfg.Share
+		if a.crowded() {
+			share *= crowdedShare
+		}
+		pause := min(max(time.Duration(float64(took)*(1/share-1)), minPause), maxPause)
 		if len(a.cache.dirty) > busyLegs {
 			pause = max(pause, busyPause)
 		}
