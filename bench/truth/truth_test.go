@@ -203,10 +203,11 @@ func callIDs(g calls.Group) []string {
 
 // related tells whether a search by the keys of one leg finds the other.
 func related(a, b calls.Keys) bool {
-	common := func(x, y []string) bool {
-		return slices.ContainsFunc(x, func(v string) bool { return slices.Contains(y, v) })
-	}
 	return common(a.IDs, b.IDs) || common(a.Near, b.Near) && !b.To.Before(a.From) && !a.To.Before(b.From)
+}
+
+func common[T comparable](a, b []T) bool {
+	return slices.ContainsFunc(a, func(v T) bool { return slices.Contains(b, v) })
 }
 
 // TestRegistrationsAreTheTruth compares every attempt with what was played.

@@ -35,28 +35,25 @@ func (g *generations[K, V]) put(k K, v V) {
 // nearIndex finds legs by what the heuristics compare, among those seen of late.
 // Both legs of a call begin within seconds: they are seen at about the same time.
 type nearIndex struct {
-	legs generations[nearKey, []nearLeg]
+	legs generations[uint64, []nearLeg] // by calls.Keys.Near
 }
 
-type nearKey struct{ tenant, key string }
-
 type nearLeg struct {
-	callID string
-	began  time.Time
+	legID
+	began time.Time
 }
 
 // nearLegs bounds the legs remembered for a key.
 const nearLegs = 256
 
-func newNearIndex() nearIndex { return nearIndex{newGenerations[nearKey, []nearLeg](100_000)} }
+func newNearIndex() nearIndex { return nearIndex{newGenerations[uint64, []nearLeg](100_000)} }
 
-func (n *nearIndex) add(id legID, began time.Time, keys []string) {
-	for _, key := range keys {
-		k := nearKey{id.tenant, key}
+func (n *nearIndex) add(id legID, began time.Time, keys []uint64) {
+	for _, k := range keys {
 		list, _ := n.legs.get(k)
 		known := false
 		for i := range list {
-			if list[i].callID == id.callID {
+			if list[i].legID == id {
 				list[i].began, known = began, true
 			}
 		}
@@ -66,18 +63,18 @@ func (n *nearIndex) add(id legID, began time.Time, keys []string) {
 		if len(list) >= nearLegs {
 			list = append(list[:0:0], list[1:]...)
 		}
-		n.legs.put(k, append(list, nearLeg{id.callID, began}))
+		n.legs.put(k, append(list, nearLeg{id, began}))
 	}
 }
 
 // find lists the legs that have one of the keys and began within the times.
-func (n *nearIndex) find(tenant string, keys []string, from, to time.Time) []legID {
+func (n *nearIndex) find(tenant string, keys []uint64, from, to time.Time) []legID {
 	var out []legID
-	for _, key := range keys {
-		list, _ := n.legs.get(nearKey{tenant, key})
+	for _, k := range keys {
+		list, _ := n.legs.get(k)
 		for _, l := range list {
-			if !l.began.Before(from) && !l.began.After(to) {
-				out = append(out, legID{tenant, l.callID})
+			if l.tenant == tenant && !l.began.Before(from) && !l.began.After(to) {
+				out = append(out, l.legID)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func (c *chunk) write(ctx context.Context) error {
 	c.calls.reset()
 	c.registrations.reset()
-	var legs []calls.Leg
+	legs := make([]calls.Leg, 0, len(c.legs))
 	var registrations []calls.Registration
 	var registering []*entry
 	for id, l := range c.legs {
@@ -31,8 +31,9 @@ func (c *chunk) write(ctx context.Context) error {
 			}
 		}
 	}
-	var made []calls.Call
-	for _, g := range calls.GroupLegs(legs, c.links) {
+	groups := calls.GroupLegs(legs, c.links)
+	made := make([]calls.Call, 0, len(groups))
+	for _, g := range groups {
 		if !slices.ContainsFunc(g.Legs, func(l calls.Leg) bool { return c.changed[legID{l.Tenant, l.CallID}] }) {
 			continue
 		}

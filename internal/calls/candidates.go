@@ -13,8 +13,9 @@ type Keys struct {
 	IDs []string
 	// Near are what legs have in common that the heuristics may link, if the
 	// times of their first messages are in [From, To]. Both sides of a link have
-	// the key in common.
-	Near     []string
+	// the key in common. They are hashes, of the tenant too: two legs may have one in
+	// common by chance.
+	Near     []uint64
 	From, To time.Time
 }
 
@@ -29,9 +30,12 @@ func CandidateKeys(l *Leg, o LinkOptions) Keys {
 	if !o.Heuristics {
 		return k
 	}
-	if p := newProfile(0, l); p != nil {
-		for _, key := range p.downstreamKeys(p.upstreamKeys(nil, o.MinDigits), o.MinDigits) {
-			k.Near = append(k.Near, key.String())
+	if p := profileOf(l); p != nil {
+		var room [8]nearKey
+		keys := p.downstreamKeys(p.upstreamKeys(room[:0], o.MinDigits), o.MinDigits)
+		k.Near = make([]uint64, 0, len(keys))
+		for i := range keys {
+			k.Near = append(k.Near, keys[i].hash(l.Tenant))
 		}
 		slices.Sort(k.Near)
 		k.Near = slices.Compact(k.Near)
@@ -73,13 +77,6 @@ func (k nearKey) hash(tenant string) uint64 {
 	add(byte(k.media.Port() >> 8))
 	add(byte(k.media.Port()))
 	return h
-}
-
-func (k nearKey) String() string {
-	if k.media.IsValid() {
-		return "media " + k.media.String()
-	}
-	return "called " + k.number + " at " + k.host.String()
 }
 
 // upstreamKeys adds what a leg has in common with legs that came of it.

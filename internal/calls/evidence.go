@@ -17,7 +17,7 @@ const skew = 50_000
 
 // profile is what the heuristics look at of an INVITE leg.
 type profile struct {
-	leg int
+	leg int // its number in a grouping
 	// began is when its INVITE was first seen, by agent; sender who sent it.
 	began  int64
 	agent  uint32
@@ -36,8 +36,9 @@ type arrival struct {
 	time int64
 }
 
-// newProfile is nil for a leg whose opening INVITE was not seen.
-func newProfile(i int, l *Leg) *profile {
+// profileOf is the leg's, found out once as its opening is; nil for one whose opening
+// INVITE was not seen.
+func profileOf(l *Leg) *profile {
 	if !slices.ContainsFunc(l.Events, func(e Event) bool { return e.Method == Invite && e.Status == 0 && e.ToTag == 0 }) {
 		return nil
 	}
@@ -45,7 +46,14 @@ func newProfile(i int, l *Leg) *profile {
 	if len(o.tries) == 0 {
 		return nil
 	}
-	p := &profile{leg: i, sender: unmapped(cmp.Or(l.Addresses[o.tries[0].client], l.Opening.Src))}
+	if o.profile == nil {
+		o.profile = newProfile(l, o)
+	}
+	return o.profile
+}
+
+func newProfile(l *Leg, o *opening) *profile {
+	p := &profile{sender: unmapped(cmp.Or(l.Addresses[o.tries[0].client], l.Opening.Src))}
 	invites := requestsOf(o.transactions)
 	if len(o.foreign) > 0 {
 		invites = append(invites, requestsOf(o.foreign)...)
@@ -85,8 +93,10 @@ func unmapped(a netip.AddrPort) netip.AddrPort {
 func (g *grouping) byEvidence() []pair {
 	profiles := make([]*profile, 0, len(g.legs))
 	for i := range g.legs {
-		if p := newProfile(i, g.legs[i]); p != nil {
-			profiles = append(profiles, p)
+		if p := profileOf(g.legs[i]); p != nil {
+			own := *p // legs may be shared with another grouping
+			own.leg = i
+			profiles = append(profiles, &own)
 		}
 	}
 	slices.SortFunc(profiles, func(a, b *profile) int { return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.leg, b.leg)) })

@@ -73,9 +73,9 @@ type Group struct {
 func GroupLegs(legs []Leg, o LinkOptions) []Group {
 	o = o.withDefaults()
 	g := grouping{legs: make([]*Leg, len(legs)), options: o}
-	for i := range legs {
-		l := legs[i] // the caller's are left alone
-		g.legs[i] = &l
+	own := slices.Clone(legs) // the caller's are left alone
+	for i := range own {
+		g.legs[i] = &own[i]
 	}
 	slices.SortFunc(g.legs, func(a, b *Leg) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), a.First.Compare(b.First), cmp.Compare(a.CallID, b.CallID))
@@ -230,16 +230,15 @@ func carriedAs(l *Leg, value string) string {
 
 // groups puts the legs of each call together.
 func (g *grouping) groups() []Group {
-	index := make(map[int]int, len(g.legs))
+	index := make([]int, len(g.legs)) // of a root's group, from 1
 	out := make([]Group, 0, len(g.legs))
 	for i := range g.legs {
 		root := g.find(i)
-		n, ok := index[root]
-		if !ok {
-			n = len(out)
-			index[root] = n
+		if index[root] == 0 {
 			out = append(out, Group{Legs: make([]Leg, 0, g.size[root])})
+			index[root] = len(out)
 		}
+		n := index[root] - 1
 		out[n].Legs = append(out[n].Legs, *g.legs[i])
 	}
 	for _, k := range g.ids { // those of too many legs, and of calls that were bounded
@@ -248,13 +247,13 @@ func (g *grouping) groups() []Group {
 			continue
 		}
 		for _, i := range list {
-			if to := &out[index[g.find(i)]]; !slices.Contains(to.shared, k.value) {
+			if to := &out[index[g.find(i)]-1]; !slices.Contains(to.shared, k.value) {
 				to.shared = append(to.shared, k.value)
 			}
 		}
 	}
 	for _, p := range g.joined {
-		n := index[g.find(p.a)]
+		n := index[g.find(p.a)] - 1
 		out[n].Links = append(out[n].Links, Link{A: g.legs[p.a].CallID, B: g.legs[p.b].CallID, Reason: p.reason, Value: p.value, Confidence: p.confidence})
 	}
 	for i := range out {

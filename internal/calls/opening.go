@@ -8,7 +8,10 @@ import (
 // opening is how a leg was opened: its events, of these the transactions that
 // could have opened it, and which of them its caller began.
 type opening struct {
-	leg    *Leg
+	leg *Leg
+	// profile is what the heuristics look at; see profileOf.
+	profile *profile
+
 	of     []Event // the leg's events as they were
 	events []Event // distinct, in order
 	method Method
