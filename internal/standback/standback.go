@@ -33,7 +33,7 @@ const (
 	// anybody's way.
 	idle = 0.25
 	// How often to look, when it is calm and when not.
-	seldom, often = 50 * time.Millisecond, 5 * time.Millisecond
+	seldom, often = 100 * time.Millisecond, 5 * time.Millisecond
 )
 
 // Guard looks after receive buffers and has the engine stand back.
