@@ -28,7 +28,7 @@ const (
 	// holdFor is how long digests are held that were handed over, heldBytes how many
 	// bytes of them in a worker.
 	holdFor   = 15 * time.Second
-	heldBytes = 16 << 20
+	heldBytes = 8 << 20
 	// usersHeldFor is how long rows of users are held, where their digests were handed
 	// over: few and large batches cost ClickHouse half of what many do, and a search
 	// looks for the newest messages itself.
@@ -82,7 +82,15 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 		w.mu.Unlock()
 	}
 	if due {
-		p.sealHeld(now, stopping)
+		for _, w := range p.workers {
+			w.mu.Lock()
+			if b := &w.promptDigests; b.Len() > 0 {
+				w.digestsReceived = b.Opened
+				w.flushDigests(b, 0)
+			}
+			w.sealHeld(now, stopping)
+			w.mu.Unlock()
+		}
 	}
 	sealOld(p, p.digests, func(w *worker) *openBatches[batch.LegDigests] { return &w.digestRows }, t)
 	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
@@ -111,66 +119,8 @@ func (w *worker) heldSince() time.Time {
 	return w.digests.Opened
 }
 
-// takenDigests are those that a worker has gathered, taken out of it to be stored.
-type takenDigests struct {
-	w        *worker
-	builder  *digest.Builder
-	run      uint64
-	received time.Time
-	// joined says which rows went with another worker's.
-	joined []bool
-}
-
-// digestStore puts digests into batches. It is for one goroutine.
-type digestStore struct {
-	taken []takenDigests
-	spare []*digest.Builder
-	text  []byte
-}
-
-// take has the worker, whose lock is held, go on with an empty builder: rows are
-// made of the full one while it receives.
-func (s *digestStore) take(w *worker, b *digest.Builder, run uint64, received time.Time) {
-	full := new(digest.Builder)
-	if n := len(s.spare); n > 0 {
-		full, s.spare = s.spare[n-1], s.spare[:n-1]
-	}
-	*full, *b = *b, *full
-	s.taken = append(s.taken, takenDigests{w: w, builder: full, run: run, received: received})
-}
-
-// spareBuilders is how many emptied builders are kept, of up to heldBytes and some more.
-const spareBuilders = 2
-
-// legsAtOnce is how many legs are gone through while a worker cannot receive: some
-// tenths of a millisecond. Small receive buffers hold little more.
-const legsAtOnce = 256
-
-// sealHeld hands over what the workers hold, and makes rows of it when it is time:
-// of all at once, as two workers often have something of a leg.
-func (p *Pipeline) sealHeld(now time.Time, stopping bool) {
-	all := stopping
-	for _, w := range p.workers {
-		w.mu.Lock()
-		if b := &w.digests; b.Len() > 0 {
-			all = all || b.Size() > heldBytes || now.Sub(b.Opened) > holdFor
-		}
-		if b := &w.promptDigests; b.Len() > 0 {
-			p.store.take(w, b, 0, b.Opened)
-		}
-		w.mu.Unlock()
-	}
-	for _, w := range p.workers {
-		w.handOver(now, all, stopping)
-	}
-	p.store.rows(p.cfg.Tenant)
-}
-
-// handOver hands over what the worker holds, and takes it out when it is to be stored:
-// what is not held, or all.
-func (w *worker) handOver(now time.Time, all, stopping bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// sealHeld hands over what the worker holds, and makes rows of it when it is time.
+func (w *worker) sealHeld(now time.Time, stopping bool) {
 	b, h := &w.digests, &w.held
 	if b.Len() == 0 {
 		return
@@ -185,113 +135,40 @@ func (w *worker) handOver(now time.Time, all, stopping bool) {
 		run = w.p.cfg.Handover.Run()
 	}
 	if run == 0 || h.run != 0 && h.run != run || h.run == 0 && (b.Fresh() < w.p.cfg.HoldLegs || stopping) {
-		w.takeHeld(since)
+		w.flushDigests(b, h.run)
 		return
 	}
-	h.run = run
-	var pieces []digest.Piece
-	for b.Fresh() > legsAtOnce {
-		pieces = append(pieces, b.Hand(legsAtOnce, w.addID, w.addUser)...)
-		w.mu.Unlock()
-		w.mu.Lock()
-		w.digestsReceived = since
-	}
-	// The rest without a break: what is stored as handed over must have been.
-	pieces = append(pieces, b.Hand(legsAtOnce, w.addID, w.addUser)...)
-	h.handed, h.size = now, b.Size()
-	if len(pieces) > 0 && !w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces) || all {
-		w.takeHeld(since)
+	h.run, h.handed, h.size = run, now, b.Size()
+	pieces := b.Hand(w.addID, w.addUser)
+	taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces)
+	if !taken || stopping || b.Size() > heldBytes || now.Sub(b.Opened) > holdFor {
+		w.flushDigests(b, run)
 	}
 }
 
-// takeHeld takes out what the worker holds.
-func (w *worker) takeHeld(received time.Time) {
-	w.p.store.take(w, &w.digests, w.held.run, received)
-	w.held.run, w.held.size = 0, 0
-}
-
-// rows makes rows of what was taken.
-func (s *digestStore) rows(tenant string) {
-	received := time.Time{}
-	for i := range s.taken {
-		received = earlier(received, s.taken[i].received)
-	}
-	for i := range s.taken {
-		t := &s.taken[i]
-		t.w.p.usersPrompt = t.w.p.usersPrompt || t.run == 0
-		for from := 0; from < t.builder.Len(); from += legsAtOnce {
-			t.w.mu.Lock()
-			t.w.digestsReceived = received
-			for leg := from; leg < min(from+legsAtOnce, t.builder.Len()); leg++ {
-				t.builder.IDs(leg, t.w.addID)
-				t.builder.Users(leg, t.w.addUser)
-				if t.joined != nil && t.joined[leg] {
-					continue
-				}
-				if row := s.join(i, leg); row.Kinds != 0 {
-					t.w.addDigest(tenant, row, t.run)
-				}
-			}
-			t.w.mu.Unlock()
-		}
-	}
-	for i := range s.taken {
-		if b := s.taken[i].builder; len(s.spare) < spareBuilders {
-			b.Reset()
-			s.spare = append(s.spare, b)
-		}
-	}
-	clear(s.taken)
-	s.taken = s.taken[:0]
-}
-
-// join is a leg's row with what those taken later, and handed over in the same run,
-// have of it. Its slices hold until the next call.
-func (s *digestStore) join(i, leg int) digest.Row {
-	t := &s.taken[i]
-	row, joined := t.builder.Row(leg), false
-	if row.Kinds == 0 {
-		return row // it says who calls alone
-	}
-	for k := range s.taken[i+1:] {
-		o := &s.taken[i+1+k]
-		if o.run != t.run {
+// flushDigests makes rows of what was gathered, and was handed over in this run.
+func (w *worker) flushDigests(b *digest.Builder, run uint64) {
+	w.p.usersPrompt = w.p.usersPrompt || run == 0
+	for i := range b.Len() {
+		b.IDs(i, w.addID)
+		b.Users(i, w.addUser)
+		row := b.Row(i)
+		if row.Kinds == 0 {
 			continue
 		}
-		twin := o.builder.Twin(t.builder, leg)
-		if twin < 0 {
-			continue
-		}
-		other := o.builder.Row(twin)
-		if other.Kinds == 0 {
-			continue
-		}
-		if !joined {
-			s.text, joined = append(s.text[:0], row.Digest...), true
-		}
-		s.text = append(s.text, other.Digest...)
-		row.Kinds |= other.Kinds
-		if o.joined == nil {
-			o.joined = make([]bool, o.builder.Len())
-		}
-		o.joined[twin] = true
+		rows := open(w, &w.digestRows, int64(row.Slot)*1_000_000)
+		rows.Cols.Slot.Append(row.Slot)
+		rows.Cols.Tenant.AppendString(w.p.cfg.Tenant)
+		rows.Cols.CallID.Append(row.CallID)
+		rows.Cols.Kinds.Append(uint8(row.Kinds))
+		rows.Cols.Handed.Append(run)
+		rows.Cols.Digest.Append(row.Digest)
+		commit(w, &w.digestRows, rows, 0, w.digestsReceived)
 	}
-	if joined {
-		row.Digest = s.text
+	if b == &w.digests {
+		w.held.run, w.held.size = 0, 0
 	}
-	return row
-}
-
-// addDigest adds a row of leg_digests.
-func (w *worker) addDigest(tenant string, row digest.Row, run uint64) {
-	rows := open(w, &w.digestRows, int64(row.Slot)*1_000_000)
-	rows.Cols.Slot.Append(row.Slot)
-	rows.Cols.Tenant.AppendString(tenant)
-	rows.Cols.CallID.Append(row.CallID)
-	rows.Cols.Kinds.Append(uint8(row.Kinds))
-	rows.Cols.Handed.Append(run)
-	rows.Cols.Digest.Append(row.Digest)
-	commit(w, &w.digestRows, rows, 0, w.digestsReceived)
+	b.Reset()
 }
 
 // toldIDs are the rows of table ids that were made of late: a call has several

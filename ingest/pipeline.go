@@ -145,14 +145,13 @@ type Pipeline struct {
 
 	// lookedOverdue is when the spool was asked for digests that wait, told are the
 	// ids that table ids was told of, toldUsers likewise of table users: all are for the
-	// clock alone, as are store and usersPrompt, which says that there are rows of users whose
+	// clock alone, as is usersPrompt, which says that there are rows of users whose
 	// digests nobody was given. idsGone counts lost batches of these: what they said is
 	// told again.
 	lookedOverdue time.Time
 	told          toldIDs
 	toldUsers     toldUsers
 	usersPrompt   bool
-	store         digestStore
 	idsGone       atomic.Uint64
 
 	kernelDrops uint64 // of all sockets, as last entered in the ledger

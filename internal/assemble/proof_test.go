@@ -59,8 +59,7 @@ func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bo
 	}
 	const decade = 10 * 365 * 24 * time.Hour
 	p := ingest.New(ingest.Config{
-		// Of a leg several workers have something each.
-		UDP: "127.0.0.1:0", Workers: 3, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
+		UDP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: batch, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 2, Tenant: "default",
 		CorrelationHeaders: []string{"X-CID", "Session-ID", "P-Charging-Vector"}, TimeAhead: decade, TimeBehind: decade,
 		Handover: inbox, HoldLegs: 1, HoldSkew: decade,

@@ -24,18 +24,15 @@ func TestHand(t *testing.T) {
 			return func(u User) { m[fmt.Sprintf("%s %s %d", u.Name, u.CorrelationID, u.Fields)]++ }
 		}
 		hand := func() {
-			for left := held.Fresh(); left > 0; left = held.Fresh() {
-				most := 1 + rng.IntN(3)
-				for _, p := range held.Hand(most, tell(ids), name(users)) {
-					if len(p.Digest) == 0 || p.Kinds == 0 {
-						t.Errorf("an empty piece of %s", p.CallID)
-					}
-					pieces[p.CallID] = append(pieces[p.CallID], p.Digest...)
-					handed |= p.Kinds
+			for _, p := range held.Hand(tell(ids), name(users)) {
+				if len(p.Digest) == 0 || p.Kinds == 0 {
+					t.Errorf("an empty piece of %s", p.CallID)
 				}
-				if want := max(0, left-most); held.Fresh() != want {
-					t.Fatalf("%d legs are fresh after Hand of %d of %d", held.Fresh(), most, left)
-				}
+				pieces[p.CallID] = append(pieces[p.CallID], p.Digest...)
+				handed |= p.Kinds
+			}
+			if held.Fresh() != 0 {
+				t.Errorf("%d legs are fresh after Hand", held.Fresh())
 			}
 		}
 		for _, m := range call() {
@@ -78,50 +75,8 @@ func TestHand(t *testing.T) {
 			held.Users(i, func(u User) { t.Errorf("%s is told again", u.Name) })
 		}
 		held.Reset()
-		if held.Len() != 0 || len(held.Hand(1, func(ID) { t.Error("an id of nothing") }, func(User) { t.Error("a user of nothing") })) != 0 {
+		if held.Len() != 0 || len(held.Hand(func(ID) { t.Error("an id of nothing") }, func(User) { t.Error("a user of nothing") })) != 0 {
 			t.Error("something is left after Reset")
 		}
-	}
-}
-
-// TestTwin finds the rows of one builder in another, and no others.
-func TestTwin(t *testing.T) {
-	var a, b, none Builder
-	for i := range 3000 {
-		m := call()[0]
-		m.CallID = fmt.Appendf(nil, "c%d", i)
-		if i%2 == 0 {
-			a.Message(&m)
-		}
-		if i%3 == 0 {
-			b.Message(&m)
-		}
-		if i%5 == 0 { // another slot
-			m.Time += slotMicros
-			a.Message(&m)
-		}
-	}
-	found := 0
-	for i := range a.Len() {
-		if none.Twin(&a, i) >= 0 {
-			t.Fatal("a row in an empty builder")
-		}
-		row, twin := a.Row(i), b.Twin(&a, i)
-		var n int
-		if _, err := fmt.Sscanf(string(row.CallID), "c%d", &n); err != nil {
-			t.Fatal(err)
-		}
-		if want := n%3 == 0 && row.Slot == uint32(call()[0].Time/slotMicros*SlotSeconds); (twin >= 0) != want {
-			t.Fatalf("%s of %d: row %d", row.CallID, row.Slot, twin)
-		}
-		if twin >= 0 {
-			found++
-			if other := b.Row(twin); string(other.CallID) != string(row.CallID) || other.Slot != row.Slot {
-				t.Fatalf("%s of %d is taken for %s of %d", other.CallID, other.Slot, row.CallID, row.Slot)
-			}
-		}
-	}
-	if found != 500 {
-		t.Errorf("%d rows are in both", found)
 	}
 }
