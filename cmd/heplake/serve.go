@@ -263,7 +263,13 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 		return err
 	}
 	s.onStop(pipeline.Stop)
-	s.standBack(pipeline.Fill)
+	s.standBack(func() float64 {
+		// A spool that fills is full before long: then the engine is what is needed.
+		if sp.Stats().Bytes > int64(s.c.Spool.Max)/2 {
+			return 0
+		}
+		return pipeline.Fill()
+	})
 	s.registry.MustRegister(pipeline, pipeline.Agents(), sp)
 	if h := pipeline.Heplify(); h != nil {
 		s.registry.MustRegister(h)
