@@ -265,7 +265,7 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 	s.onStop(pipeline.Stop)
 	s.standBack(func() float64 {
 		// A spool that fills is full before long: then the engine is what is needed.
-		if sp.Stats().Bytes > int64(s.c.Spool.Max)/2 {
+		if sp.Stats().Bytes > int64(s.c.Spool.Max)/4*3 {
 			return 0
 		}
 		return pipeline.Fill()
