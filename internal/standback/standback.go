@@ -28,7 +28,7 @@ const (
 	// mostPause bounds a pause, leastRun is how long the engine runs between two: what
 	// comes faster than it can be received for long would otherwise keep it from its
 	// work altogether.
-	mostPause, leastRun = 500 * time.Millisecond, 50 * time.Millisecond
+	mostPause, leastRun = 300 * time.Millisecond, 100 * time.Millisecond
 	// idle is how many processors may be idle, on average, while the engine is in
 	// anybody's way.
 	idle = 0.25
