@@ -282,17 +282,7 @@ func (s *server) startArchive(ctx context.Context) error {
 	}
 	s.archive = a
 	s.registry.MustRegister(a)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.Run(ctx)
-	}()
-	s.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		a.Close()
-		return nil
-	})
+	s.onStop(func(context.Context) error { a.Close(); return nil })
+	s.background(ctx, a.Run)
 	return nil
 }

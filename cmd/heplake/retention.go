@@ -174,17 +174,8 @@ func (s *server) startGuard(ctx context.Context) error {
 		g.Archiver = s.archive
 	}
 	g.Register(s.registry)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g.Run(ctx)
-	}()
-	s.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		return conn.Close()
-	})
+	s.onStop(func(context.Context) error { return conn.Close() })
+	s.background(ctx, g.Run)
 	return nil
 }
 
@@ -204,10 +195,8 @@ func (s *server) startKeeper(ctx context.Context) error {
 		k.Archiver = s.archive
 	}
 	k.Register(s.registry)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	s.onStop(func(context.Context) error { return conn.Close() })
+	s.background(ctx, func(ctx context.Context) {
 		defer disconnect()
 		for !s.ready.schema.Load() {
 			select {
@@ -217,11 +206,6 @@ func (s *server) startKeeper(ctx context.Context) error {
 			}
 		}
 		k.Run(ctx)
-	}()
-	s.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		return conn.Close()
 	})
 	return nil
 }

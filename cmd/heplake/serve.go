@@ -110,6 +110,22 @@ type server struct {
 
 func (s *server) onStop(f func(context.Context) error) { s.stops = append(s.stops, f) }
 
+// background runs a part until the stop, which waits for its end; ctx ends it, too.
+// What undoes what the part needs must be among stops already.
+func (s *server) background(ctx context.Context, run func(context.Context)) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	s.onStop(func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
 // stop ends the parts in the reverse order of their start, so that what was
 // received reaches ClickHouse before ClickHouse ends.
 func (s *server) stop() {
@@ -194,10 +210,7 @@ func (s *server) startMigration(ctx context.Context) error {
 		s.migrated()
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	s.background(ctx, func(ctx context.Context) {
 		pause := backoff.NewExponentialBackOff()
 		pause.MaxInterval = 15 * time.Second
 		for {
@@ -214,11 +227,6 @@ func (s *server) startMigration(ctx context.Context) error {
 			case <-time.After(wait):
 			}
 		}
-	}()
-	s.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		return nil
 	})
 	return nil
 }
@@ -263,7 +271,7 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 		return err
 	}
 	s.onStop(pipeline.Stop)
-	s.standBack(func() float64 {
+	s.standBack(ctx, func() float64 {
 		// A spool that fills is full before long: then the engine is what is needed.
 		if sp.Stats().Bytes > int64(s.c.Spool.Max)/4*3 {
 			return 0
@@ -283,22 +291,12 @@ func (s *server) startIngest(ctx context.Context, sockets *listen.Kept) error {
 
 // standBack has the embedded engine leave the processors to ingest while receive
 // buffers fill.
-func (s *server) standBack(fill func() float64) {
+func (s *server) standBack(ctx context.Context, fill func() float64) {
 	if s.db.engine == nil {
 		return
 	}
 	guard := standback.New(fill, s.db.engine)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		guard.Run(ctx)
-	}()
-	s.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		return nil
-	})
+	s.background(context.WithoutCancel(ctx), guard.Run) // as long as there is receipt
 	s.registry.MustRegister(guard.Metric())
 }
 

@@ -36,8 +36,8 @@ type Config struct {
 	// longer than maxPause for it.
 	Share float64
 	// Crowded reports whether what is received waits for the database longer than it
-	// should: then passes are short and keep to their share even when much waits for
-	// them. Nil is never.
+	// should: then passes are short and keep to a quarter of their share even when much
+	// waits for them. Nil is never.
 	Crowded func() bool
 	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
 	Lease time.Duration
