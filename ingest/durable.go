@@ -77,7 +77,17 @@ func (c *commits) gather(oldest time.Time) {
 func (c *commits) oldest() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.gathering
+	return earlier(c.gathering, c.oldestNumbered())
+}
+
+// oldestUnspooled is likewise of the batches that are numbered already.
+func (c *commits) oldestUnspooled() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.oldestNumbered()
+}
+
+func (c *commits) oldestNumbered() (t time.Time) {
 	for _, opened := range c.unspooled {
 		t = earlier(t, opened)
 	}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/heplake/heplake/ingest/batch"
@@ -22,13 +23,21 @@ type Handover interface {
 	Take(run uint64, tenant string, pieces []digest.Piece) bool
 	// Renew has it choose another number.
 	Renew()
+	// Stored says that ClickHouse has all of what was handed over until then.
+	Stored(until time.Time)
 }
 
 const (
-	// holdFor is how long digests are held that were handed over, heldBytes how many
-	// bytes of them in a worker.
+	// holdFor is how long the digest of a leg is held that was handed over; from then
+	// on it, and those half as old, become rows. heldBytes is how many bytes a worker
+	// holds: above it the oldest go until a quarter is free.
 	holdFor   = 15 * time.Second
-	heldBytes = 8 << 20
+	heldBytes = 12 << 20
+	// Of digests that come faster than floodRate in a worker, in bytes a second, some
+	// 50,000 messages a second with two, an assembler could not keep all in memory: for
+	// so long they are held for floodFor and not handed over.
+	floodRate, floodPause = 2 << 20, 10 * time.Second
+	floodFor              = 6 * time.Second
 	// usersHeldFor is how long rows of users are held, where their digests were handed
 	// over: few and large batches cost ClickHouse half of what many do, and a search
 	// looks for the newest messages itself.
@@ -40,10 +49,6 @@ const (
 	// holdLegs is how many legs must get something within a batch's age: holding the
 	// digests of few spares little.
 	holdLegs = 64
-	// Digests that come faster than floodRate in a worker, in bytes a second, are
-	// stored as they come, for so long: some 50,000 messages a second with two. Held,
-	// they would be a burst for the sealers, and receipt would wait.
-	floodRate, floodPause = 2 << 20, 10 * time.Second
 	// overdue is how long digests may wait for ClickHouse before the assembler is
 	// not to rely on its memory of them any more.
 	overdue = 20 * time.Second
@@ -53,11 +58,95 @@ const (
 type heldDigests struct {
 	// run is what they were handed over under, 0 when they were not.
 	run uint64
-	// handed is when they were last, size how much there was then.
+	// handed is when they were last, or looked at in a flood, size how much there was
+	// left then.
 	handed time.Time
 	size   int
-	// promptUntil ends a flood.
-	promptUntil time.Time
+	// floodUntil ends a flood, flooded says that what is held came in one.
+	floodUntil time.Time
+	flooded    bool
+	// marks say since when the legs are held, the oldest first.
+	marks []heldMark
+}
+
+// heldMark is a number of legs that were handed over, or looked at, for the first time
+// then.
+type heldMark struct {
+	at   time.Time
+	legs int
+}
+
+// mark notes that legs were handed over, of which so many are held now.
+func (h *heldDigests) mark(now time.Time, legs int) {
+	for _, m := range h.marks {
+		legs -= m.legs
+	}
+	if h.handed = now; legs > 0 {
+		h.marks = append(h.marks, heldMark{now, legs})
+	}
+}
+
+// until counts the legs that were handed over for the first time by t.
+func (h *heldDigests) until(t time.Time) (legs int) {
+	for _, m := range h.marks {
+		if m.at.After(t) {
+			break
+		}
+		legs += m.legs
+	}
+	return legs
+}
+
+// let forgets the n oldest legs.
+func (h *heldDigests) let(n int) {
+	for len(h.marks) > 0 && n > 0 {
+		m := &h.marks[0]
+		gone := min(n, m.legs)
+		m.legs -= gone
+		if n -= gone; m.legs == 0 {
+			h.marks = slices.Delete(h.marks, 0, 1)
+		}
+	}
+	if len(h.marks) == 0 {
+		h.run, h.flooded = 0, false
+	}
+}
+
+// storedWatch finds out up to when everything that was handed over is stored.
+type storedWatch struct {
+	// until is the time in question, which was before at: by at rows were made of all
+	// that was handed over until then. spooled is by when these were in the spool.
+	until, at, spooled time.Time
+}
+
+// watchStored tells the assembler what is stored of that which it was given.
+func (p *Pipeline) watchStored(now time.Time) {
+	w := &p.stored
+	if w.at.IsZero() {
+		w.until, w.at, w.spooled = now.Add(-1), now, time.Time{}
+		for _, k := range p.workers {
+			if marks := k.held.marks; len(marks) > 0 && !marks[0].at.After(w.until) {
+				w.until = marks[0].at.Add(-1)
+			}
+		}
+		return
+	}
+	if w.spooled.IsZero() {
+		open := p.commits.oldestUnspooled()
+		for _, k := range p.workers {
+			k.mu.Lock()
+			open = earlier(open, opened(&k.digestRows))
+			k.mu.Unlock()
+		}
+		if !open.IsZero() && !open.After(w.at) {
+			return
+		}
+		w.spooled = now
+	}
+	if put := p.spool.OldestPut(schema.LegDigests.Name); put.IsZero() || put.After(w.spooled) {
+		p.cfg.Handover.Stored(w.until)
+		w.at = time.Time{}
+	}
 }
 
 // sealDigests hands over digests, and seals those that are due, having been received
@@ -68,6 +157,7 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 		if at := p.spool.OldestPut(schema.LegDigests.Name); !at.IsZero() && now.Sub(at) > overdue {
 			p.cfg.Handover.Renew()
 		}
+		p.watchStored(now)
 	}
 	if gone := p.idsGone.Load(); gone != p.told.gone {
 		p.told.gone = gone
@@ -86,7 +176,7 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 			w.mu.Lock()
 			if b := &w.promptDigests; b.Len() > 0 {
 				w.digestsReceived = b.Opened
-				w.flushDigests(b, 0)
+				w.flushDigests(b, b.Len(), 0)
 			}
 			w.sealHeld(now, stopping)
 			w.mu.Unlock()
@@ -113,13 +203,15 @@ func (w *worker) digestsDue(t time.Time) bool {
 
 // heldSince is when the first was received of what is held and was not handed over.
 func (w *worker) heldSince() time.Time {
-	if w.held.run != 0 {
+	if len(w.held.marks) > 0 {
 		return w.held.handed
 	}
 	return w.digests.Opened
 }
 
-// sealHeld hands over what the worker holds, and makes rows of it when it is time.
+// sealHeld hands over what the worker holds, and makes rows of it when it is time. Only
+// where an assembler in this process does the work anything is held: when the process is
+// killed, the next one knows, and makes up for what was in memory.
 func (w *worker) sealHeld(now time.Time, stopping bool) {
 	b, h := &w.digests, &w.held
 	if b.Len() == 0 {
@@ -128,28 +220,53 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	since := w.heldSince()
 	w.digestsReceived = since
 	if float64(b.Size()-h.size) > floodRate*max(now.Sub(since), 10*time.Millisecond).Seconds() {
-		h.promptUntil = now.Add(floodPause)
+		h.floodUntil = now.Add(floodPause)
 	}
 	run := uint64(0)
-	if w.p.cfg.Handover != nil && now.After(h.promptUntil) {
+	if w.p.cfg.Handover != nil {
 		run = w.p.cfg.Handover.Run()
 	}
-	if run == 0 || h.run != 0 && h.run != run || h.run == 0 && (b.Fresh() < w.p.cfg.HoldLegs || stopping) {
-		w.flushDigests(b, h.run)
-		return
+	flood := run != 0 && now.Before(h.floodUntil)
+	switch {
+	case run == 0, stopping && h.run == 0, h.run != 0 && (h.run != run || flood), h.flooded && !flood:
+		w.flushDigests(b, b.Len(), h.run)
+	case flood:
+		h.flooded = true
+		h.mark(now, b.Len())
+		b.Tell(w.addID, w.addUser)
+		w.flushOldest(b, now, floodFor)
+	case h.run == 0 && b.Fresh() < w.p.cfg.HoldLegs:
+		w.flushDigests(b, b.Len(), 0)
+	default:
+		h.run = run
+		h.mark(now, b.Len())
+		pieces := b.Hand(w.addID, w.addUser)
+		if taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces); !taken || stopping {
+			w.flushDigests(b, b.Len(), run)
+		} else {
+			w.flushOldest(b, now, holdFor)
+		}
 	}
-	h.run, h.handed, h.size = run, now, b.Size()
-	pieces := b.Hand(w.addID, w.addUser)
-	taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces)
-	if !taken || stopping || b.Size() > heldBytes || now.Sub(b.Opened) > holdFor {
-		w.flushDigests(b, run)
+	h.size = b.Size()
+}
+
+// flushOldest makes rows of the oldest legs that are held, where there is too much or
+// some were held for that long.
+func (w *worker) flushOldest(b *digest.Builder, now time.Time, holdFor time.Duration) {
+	h := &w.held
+	switch {
+	case b.Size() > heldBytes:
+		w.flushDigests(b, b.Oldest(b.Size()-heldBytes*3/4), h.run)
+	case now.Sub(h.marks[0].at) > holdFor:
+		w.flushDigests(b, h.until(now.Add(-holdFor/2)), h.run)
 	}
 }
 
-// flushDigests makes rows of what was gathered, and was handed over in this run.
-func (w *worker) flushDigests(b *digest.Builder, run uint64) {
+// flushDigests makes rows of the n oldest legs that were gathered, and were handed
+// over in this run.
+func (w *worker) flushDigests(b *digest.Builder, n int, run uint64) {
 	w.p.usersPrompt = w.p.usersPrompt || run == 0
-	for i := range b.Len() {
+	for i := range n {
 		b.IDs(i, w.addID)
 		b.Users(i, w.addUser)
 		row := b.Row(i)
@@ -166,9 +283,9 @@ func (w *worker) flushDigests(b *digest.Builder, run uint64) {
 		commit(w, &w.digestRows, rows, 0, w.digestsReceived)
 	}
 	if b == &w.digests {
-		w.held.run, w.held.size = 0, 0
+		w.held.let(n)
 	}
-	b.Reset()
+	b.Release(n)
 }
 
 // toldIDs are the rows of table ids that were made of late: a call has several

@@ -143,12 +143,14 @@ type Pipeline struct {
 	sending   atomic.Int32 // batches on their way to ClickHouse
 	cancel    context.CancelFunc
 
-	// lookedOverdue is when the spool was asked for digests that wait, told are the
+	// lookedOverdue is when the spool was asked for digests that wait, stored what is
+	// known of those it has let go, told are the
 	// ids that table ids was told of, toldUsers likewise of table users: all are for the
 	// clock alone, as is usersPrompt, which says that there are rows of users whose
 	// digests nobody was given. idsGone counts lost batches of these: what they said is
 	// told again.
 	lookedOverdue time.Time
+	stored        storedWatch
 	told          toldIDs
 	toldUsers     toldUsers
 	usersPrompt   bool

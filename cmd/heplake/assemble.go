@@ -46,7 +46,10 @@ func (s *server) startAssembler(ctx context.Context) (*assemble.Assembler, error
 	if err != nil {
 		return nil, err
 	}
-	a := assemble.New(assemble.Config{Conn: conn, Database: s.db.name(), Log: s.log, LinkHeaders: s.c.Correlation.Headers, Crowded: s.crowded})
+	a := assemble.New(assemble.Config{
+		Conn: conn, Database: s.db.name(), Log: s.log, LinkHeaders: s.c.Correlation.Headers, Crowded: s.crowded,
+		Replicas: s.c.ClickHouse.URL != "",
+	})
 	s.registry.MustRegister(a)
 	// It goes on while the pipeline writes what it has received.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -39,6 +39,9 @@ type Config struct {
 	// should: then passes are short and keep to a quarter of their share even when much
 	// waits for them. Nil is never.
 	Crowded func() bool
+	// Replicas says that what is stored may be read from where it is not seen yet: it is
+	// relied on some seconds later.
+	Replicas bool
 	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
 	Lease time.Duration
 	// LinkHeaders are the headers whose equal values tie legs together besides those
@@ -397,6 +400,7 @@ func (a *Assembler) assemble(ctx context.Context, now time.Time, everything bool
 		if err := a.chunk(ctx, now, list); err != nil {
 			return err
 		}
+		a.takeHanded() // what waits there is bounded
 	}
 	return nil
 }

@@ -55,9 +55,9 @@ func (e *entry) dirty() bool { return !e.dirtySince.IsZero() }
 // and renews the inbox when ClickHouse does not take it for 20 s after.
 const handedFor = time.Minute
 
-// held reports whether it may have digests that are not stored yet.
-func (e *entry) held(now time.Time) bool {
-	return !e.handedAt.IsZero() && now.Sub(e.handedAt) < handedFor
+// held reports whether an entry may have digests that are not stored yet.
+func (c *cache) held(e *entry, now time.Time) bool {
+	return e.handedAt.After(c.stored) && now.Sub(e.handedAt) < handedFor
 }
 
 // size is about the memory that it takes.
@@ -108,7 +108,9 @@ type cache struct {
 	forgotten  remembered
 	// follows is the slot from which on every digest went through here.
 	follows int64
-	dirty   map[*entry]struct{}
+	// stored is until when the table has all of what was handed over.
+	stored time.Time
+	dirty  map[*entry]struct{}
 }
 
 func newCache(limit int) *cache {
@@ -150,7 +152,7 @@ func (c *cache) forget() {
 	old, now := c.old, time.Now()
 	c.old, c.young, c.bytes = c.young, make(map[legID]*entry, len(c.young)), 0
 	for id, e := range old {
-		if e.dirty() || e.held(now) {
+		if e.dirty() || c.held(e, now) {
 			c.young[id] = e
 			c.bytes += e.size()
 		} else {

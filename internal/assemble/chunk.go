@@ -202,7 +202,7 @@ func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
 		for _, e := range part {
 			wanted[e.legID] = e
 			ids = append(ids, e.legID)
-			if e.held(now) {
+			if c.cache.held(e, now) {
 				held = append(held, heldEntry{e, slices.Clone(e.data), e.first, e.last, e.lastAt})
 			}
 			e.data, e.lastAt, e.last, e.first = e.data[:0], 0, 0, 0

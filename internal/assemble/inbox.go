@@ -3,6 +3,7 @@ package assemble
 import (
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,6 +21,8 @@ type Inbox struct {
 	queue  []handed
 	bytes  int
 	broken bool
+	// stored is until when the database has all of what was handed over.
+	stored time.Time
 
 	handed, renewed prometheus.Counter
 }
@@ -94,6 +97,13 @@ func (b *Inbox) Renew() {
 	}
 }
 
+// Stored implements ingest.Handover.
+func (b *Inbox) Stored(until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stored = until
+}
+
 // open has it take what comes, under another run if the last one is broken.
 func (b *Inbox) open() {
 	b.mu.Lock()
@@ -110,11 +120,11 @@ func (b *Inbox) close() {
 	b.run, b.broken, b.queue, b.bytes = 0, false, nil, 0
 }
 
-// drain returns what was handed over.
-func (b *Inbox) drain() []handed {
+// drain returns what was handed over, and until when that is stored.
+func (b *Inbox) drain() (queue []handed, stored time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	queue := b.queue
+	queue = b.queue
 	b.queue, b.bytes = nil, 0
-	return queue
+	return queue, b.stored
 }

@@ -11,9 +11,13 @@ import (
 // count of nothing more; the next run has another number.
 func TestInbox(t *testing.T) {
 	woken := 0
+	drain := func(b *Inbox) []handed {
+		queue, _ := b.drain()
+		return queue
+	}
 	b := newInbox(func() { woken++ })
 	piece := []digest.Piece{{Slot: 600, CallID: "a", Kinds: digest.OfCall, Digest: make([]byte, 100)}}
-	if b.Run() != 0 || b.Take(0, "t", nil) && len(b.drain()) > 0 {
+	if b.Run() != 0 || b.Take(0, "t", nil) && len(drain(b)) > 0 {
 		t.Error("a closed inbox takes something")
 	}
 	b.open()
@@ -21,7 +25,7 @@ func TestInbox(t *testing.T) {
 	if run == 0 || b.Take(run+1, "t", piece) || !b.Take(run, "t", piece) {
 		t.Error("an open one does not take what is of its run, alone")
 	}
-	if got := b.drain(); len(got) != 1 || got[0].tenant != "t" || len(b.drain()) != 0 {
+	if got := drain(b); len(got) != 1 || got[0].tenant != "t" || len(drain(b)) != 0 {
 		t.Errorf("%d were taken", len(got))
 	}
 	b.open()
@@ -29,13 +33,18 @@ func TestInbox(t *testing.T) {
 		t.Error("another run, though nothing was lost")
 	}
 	large := []digest.Piece{{CallID: "b", Digest: make([]byte, inboxBytes/2)}}
-	if !b.Take(run, "t", large) || b.Take(run, "t", large) || b.Run() != 0 || len(b.drain()) != 0 {
+	if !b.Take(run, "t", large) || b.Take(run, "t", large) || b.Run() != 0 || len(drain(b)) != 0 {
 		t.Error("more is taken than there is room for")
 	}
 	b.open()
 	again := b.Run()
 	if again == 0 || again == run {
 		t.Errorf("run %d after %d", again, run)
+	}
+	until := time.Now()
+	b.Stored(until)
+	if _, stored := b.drain(); !stored.Equal(until) {
+		t.Errorf("stored until %v, want %v", stored, until)
 	}
 	b.Renew()
 	b.Renew()
@@ -92,6 +101,7 @@ func TestRemembered(t *testing.T) {
 func TestHeldEntriesStay(t *testing.T) {
 	c := newCache(1 << 10)
 	now := time.Now()
+	c.stored = now.Add(-time.Second)
 	data := make([]byte, 200)
 	add := func(id string, handed time.Time) {
 		e := c.digest(legID{"t", id}, 600, digest.OfCall|digest.Opens, data, now)
@@ -100,12 +110,13 @@ func TestHeldEntriesStay(t *testing.T) {
 		delete(c.dirty, e)
 	}
 	add("held", now)
-	add("stored", now.Add(-2*handedFor))
+	add("stored", c.stored)
+	add("long ago", now.Add(-2*handedFor))
 	add("never", time.Time{})
 	for i := range 100 {
 		add(string(rune('0'+i)), time.Time{})
 	}
-	for id, want := range map[string]bool{"held": true, "stored": false, "never": false} {
+	for id, want := range map[string]bool{"held": true, "stored": false, "long ago": false, "never": false} {
 		if got := c.get(legID{"t", id}) != nil; got != want {
 			t.Errorf("%s is there: %v, want %v", id, got, want)
 		}

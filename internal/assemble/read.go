@@ -82,7 +82,12 @@ func (a *Assembler) notHanded() string {
 // takeHanded takes in what is in the inbox.
 func (a *Assembler) takeHanded() {
 	now := time.Now()
-	for _, h := range a.inbox.drain() {
+	queue, stored := a.inbox.drain()
+	if a.cfg.Replicas {
+		stored = stored.Add(-overlap)
+	}
+	a.cache.stored = stored
+	for _, h := range queue {
 		tenant := a.intern([]byte(h.tenant))
 		for i := range h.pieces {
 			p := &h.pieces[i]

@@ -137,11 +137,14 @@ const noteCorrelation = 255
 // Builder gathers messages and reports by leg. It is for one goroutine; when warm
 // it allocates nothing.
 type Builder struct {
-	legs  []leg
-	count int
-	slots []int32 // number of a leg plus one; 0 is free; a power of two long
-	bytes int
-	fresh []int32 // numbers of legs to which something came since Hand
+	// legs are in no order, and between them is memory of some that went: free are the
+	// places of these, order those of the others, the oldest first, from gone on.
+	legs        []leg
+	order, free []int32
+	gone        int
+	slots       []int32 // place of a leg plus one; 0 is free; a power of two long
+	bytes       int
+	fresh       []int32 // places of legs to which something came since Hand
 	// Opened is when the first was received that is in it, by the caller's word.
 	Opened time.Time
 	text   []byte // scratch
@@ -150,7 +153,7 @@ type Builder struct {
 var seed = maphash.MakeSeed()
 
 // Len is the number of rows, Size their length in bytes.
-func (b *Builder) Len() int { return b.count }
+func (b *Builder) Len() int { return len(b.order) - b.gone }
 
 // Size is the length of the rows in bytes.
 func (b *Builder) Size() int { return b.bytes }
@@ -158,8 +161,8 @@ func (b *Builder) Size() int { return b.bytes }
 // Held is the memory that the builder keeps, in bytes.
 func (b *Builder) Held() int {
 	n := 4 * cap(b.slots)
-	for i := range b.legs[:cap(b.legs)] {
-		l := &b.legs[:cap(b.legs)][i]
+	for i := range b.legs {
+		l := &b.legs[i]
 		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + cap(l.keys) + cap(l.users) + 224
 	}
 	return n
@@ -168,34 +171,73 @@ func (b *Builder) Held() int {
 // maxKeptLegs and maxKeptBytes bound the memory that is kept at a reset.
 const (
 	maxKeptLegs  = 1 << 16
-	maxKeptBytes = 4 << 10 // of one leg
+	maxKeptBytes = 2 << 10 // of one leg
 )
 
 // Reset empties the builder and keeps its memory.
 func (b *Builder) Reset() {
-	if cap(b.legs) > maxKeptLegs {
+	if len(b.legs) > maxKeptLegs {
 		*b = Builder{text: b.text}
 		return
 	}
 	clear(b.slots)
-	for i := range b.legs[:b.count] {
-		if l := &b.legs[i]; cap(l.data) > maxKeptBytes {
-			l.data = nil
-		}
-		if l := &b.legs[i]; cap(l.users) > maxKeptBytes {
-			l.users = nil
-		}
+	for _, i := range b.order[b.gone:] {
+		b.legs[i].trim()
+		b.free = append(b.free, i)
 	}
-	b.count, b.bytes, b.fresh, b.Opened = 0, 0, b.fresh[:0], time.Time{}
+	b.order, b.gone, b.bytes, b.fresh, b.Opened = b.order[:0], 0, 0, b.fresh[:0], time.Time{}
+}
+
+// Release lets the n oldest rows go. Nothing may have come to these since Hand.
+func (b *Builder) Release(n int) {
+	if n >= b.Len() {
+		b.Reset()
+		return
+	}
+	for _, i := range b.order[b.gone : b.gone+n] {
+		l := &b.legs[i]
+		b.unplace(l.hash, i)
+		b.bytes -= l.size()
+		l.trim()
+		b.free = append(b.free, i)
+	}
+	if b.gone += n; b.gone > len(b.order)/2 {
+		b.order = b.order[:copy(b.order, b.order[b.gone:])]
+		b.gone = 0
+	}
+}
+
+// Oldest is how many of the oldest rows have so many bytes together.
+func (b *Builder) Oldest(bytes int) (n int) {
+	for ; n < b.Len() && bytes > 0; n++ {
+		bytes -= b.leg(n).size()
+	}
+	return n
+}
+
+// leg is the i-th, beginning with the oldest.
+func (b *Builder) leg(i int) *leg { return &b.legs[b.order[b.gone+i]] }
+
+// size is what the leg counts in the builder's size.
+func (l *leg) size() int { return len(l.data) - baseSize + max(0, len(l.users)-usersFree) }
+
+// trim lets memory go that a leg seldom needs.
+func (l *leg) trim() {
+	if cap(l.data) > maxKeptBytes {
+		l.data = nil
+	}
+	if cap(l.users) > maxKeptBytes {
+		l.users = nil
+	}
 }
 
 // at returns what gathers the leg's row for the time.
 func (b *Builder) at(us int64, callID []byte) *leg {
 	slot := uint32(max(0, us) / slotMicros * SlotSeconds)
 	h := maphash.Bytes(seed, callID) ^ uint64(slot)*0x9e3779b97f4a7c15
-	if 2*(b.count+1) > len(b.slots) {
+	if 2*(b.Len()+1) > len(b.slots) {
 		b.slots = make([]int32, max(1024, 2*len(b.slots)))
-		for i := range b.legs[:b.count] {
+		for _, i := range b.order[b.gone:] {
 			b.place(b.legs[i].hash, i)
 		}
 	}
@@ -209,24 +251,32 @@ func (b *Builder) at(us int64, callID []byte) *leg {
 			return l
 		}
 	}
-	if b.count == len(b.legs) {
-		if b.count == cap(b.legs) {
-			grown := make([]leg, b.count, max(256, 2*b.count))
-			copy(grown, b.legs)
-			b.legs = grown
-		}
-		b.legs = b.legs[:b.count+1]
-	}
-	l := &b.legs[b.count]
+	i := b.room()
+	l := &b.legs[i]
 	*l = leg{
 		slot: slot, hash: h, base: int64(slot) * 1_000_000, rank: -1,
 		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0], users: l.users[:0], fresh: true,
 	}
 	l.data = appendBase(l.data, l.base)
-	b.fresh = append(b.fresh, int32(b.count))
-	b.place(h, b.count)
-	b.count++
+	b.fresh, b.order = append(b.fresh, i), append(b.order, i)
+	b.place(h, i)
 	return l
+}
+
+// room is a place for a leg, where the one that went last was if there is one: its
+// memory is warm, and that of few is kept.
+func (b *Builder) room() (i int32) {
+	if n := len(b.free) - 1; n >= 0 {
+		i, b.free = b.free[n], b.free[:n]
+		return i
+	}
+	if n := len(b.legs); n == cap(b.legs) {
+		grown := make([]leg, n, max(256, 2*n))
+		copy(grown, b.legs)
+		b.legs = grown
+	}
+	b.legs = b.legs[:len(b.legs)+1]
+	return int32(len(b.legs) - 1)
 }
 
 // appendBase appends the record that times of what follows count from.
@@ -237,13 +287,29 @@ func appendBase(b []byte, base int64) []byte {
 // baseSize is the length of that record.
 const baseSize = 9
 
-func (b *Builder) place(h uint64, i int) {
+func (b *Builder) place(h uint64, i int32) {
 	mask := uint64(len(b.slots) - 1)
 	s := h & mask
 	for b.slots[s] != 0 {
 		s = (s + 1) & mask
 	}
-	b.slots[s] = int32(i + 1)
+	b.slots[s] = i + 1
+}
+
+// unplace is place undone: what was put farther on because of it moves up.
+func (b *Builder) unplace(h uint64, i int32) {
+	mask := uint64(len(b.slots) - 1)
+	s := h & mask
+	for b.slots[s] != i+1 {
+		s = (s + 1) & mask
+	}
+	for next := (s + 1) & mask; b.slots[next] != 0; next = (next + 1) & mask {
+		home := b.legs[b.slots[next]-1].hash & mask
+		if (next-home)&mask >= (next-s)&mask {
+			b.slots[s], s = b.slots[next], next
+		}
+	}
+	b.slots[s] = 0
 }
 
 // Message adds a message to its leg. Those of other methods, and those without a
@@ -495,17 +561,19 @@ func (b *Builder) Report(id []byte, r *Report) {
 	b.bytes += len(l.data) - was
 }
 
-// Row is the i-th row. A row of no kind has no digest worth keeping, only ids.
+// Row is the i-th row, beginning with the oldest leg. A row of no kind has no digest
+// worth keeping, only ids.
 func (b *Builder) Row(i int) Row {
-	l := &b.legs[i]
+	l := b.leg(i)
 	return Row{Slot: l.slot, CallID: l.callID, Kinds: l.kinds, Digest: l.data}
 }
 
 // IDs gives the ids that name the leg of the i-th row, each with each correlation
 // id that its messages had, and each once as long as the builder is not reset; none
 // of a row of reports alone.
-func (b *Builder) IDs(i int, each func(ID)) {
-	l := &b.legs[i]
+func (b *Builder) IDs(i int, each func(ID)) { b.leg(i).eachID(each) }
+
+func (l *leg) eachID(each func(ID)) {
 	for rest := l.keys[l.told:]; len(rest) > 0; {
 		var correlation, key []byte
 		correlation, rest = cutString(rest)

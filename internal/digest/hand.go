@@ -13,10 +13,22 @@ type Piece struct {
 // Fresh is to how many legs something came since Hand.
 func (b *Builder) Fresh() int { return len(b.fresh) }
 
-// Hand gives what came to each leg since the last Hand, its new ids, and who its
-// messages name besides. What it returns is the caller's: its memory is not the
-// builder's. The builder goes on to hold all that it was given; what a row says
-// once, like who called whom, is in one of the pieces alone.
+// Tell gives the new ids of each leg to which something came since Hand or Tell, and
+// who its messages name besides.
+func (b *Builder) Tell(ids func(ID), users func(User)) {
+	for _, i := range b.fresh {
+		l := &b.legs[i]
+		l.fresh = false
+		l.eachID(ids)
+		l.eachUser(users)
+	}
+	b.fresh = b.fresh[:0]
+}
+
+// Hand is Tell, and gives what came to each of these legs since the last Hand. What it
+// returns is the caller's: its memory is not the builder's. The builder goes on to hold
+// all that it was given; what a row says once, like who called whom, is in one of the
+// pieces alone.
 func (b *Builder) Hand(ids func(ID), users func(User)) []Piece {
 	size, n := 0, 0
 	for _, i := range b.fresh {
@@ -28,9 +40,6 @@ func (b *Builder) Hand(ids func(ID), users func(User)) []Piece {
 	text, pieces := make([]byte, 0, size), make([]Piece, 0, n)
 	for _, i := range b.fresh {
 		l := &b.legs[i]
-		l.fresh = false
-		b.IDs(int(i), ids)
-		b.Users(int(i), users)
 		if len(l.data) == l.handed || l.news == 0 {
 			continue
 		}
@@ -42,6 +51,6 @@ func (b *Builder) Hand(ids func(ID), users func(User)) []Piece {
 		pieces = append(pieces, Piece{l.slot, string(l.callID), l.news, text[from:len(text):len(text)]})
 		l.handed, l.news = len(l.data), 0
 	}
-	b.fresh = b.fresh[:0]
+	b.Tell(ids, users)
 	return pieces
 }

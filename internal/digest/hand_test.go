@@ -80,3 +80,74 @@ func TestHand(t *testing.T) {
 		}
 	}
 }
+
+// TestRelease: the oldest rows go and no others, however legs come, go and come
+// again, and what is left goes on as before.
+func TestRelease(t *testing.T) {
+	nothing := func(ID) {}
+	nobody := func(User) {}
+	for seed := range uint64(10) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		var b Builder
+		var order []string         // the legs in it, the oldest first
+		events := map[string]int{} // of each
+		for range 300 {
+			for range rng.IntN(60) {
+				id := fmt.Sprint("leg", rng.IntN(400))
+				if events[id]++; events[id] == 1 {
+					order = append(order, id)
+				}
+				m := call()[rng.IntN(5)] // all of one slot
+				m.CallID, m.FromUser = []byte(id), fmt.Append(nil, "u", rng.IntN(3))
+				b.Message(&m)
+			}
+			b.Hand(nothing, nobody)
+			if rng.IntN(3) == 0 {
+				n := rng.IntN(len(order) + 2)
+				b.Release(n)
+				for range min(n, len(order)) {
+					delete(events, order[0])
+					order = order[1:]
+				}
+			}
+			if b.Len() != len(order) {
+				t.Fatalf("seed %d: %d rows, want %d", seed, b.Len(), len(order))
+			}
+			size := 0
+			for i, id := range order {
+				r := b.Row(i)
+				if string(r.CallID) != id {
+					t.Fatalf("seed %d: row %d is of %s, want %s", seed, i, r.CallID, id)
+				}
+				if i%16 == 0 {
+					if l := decode(t, r.Digest); len(l.Events) == 0 || countEvents(r.Digest) != events[id] {
+						t.Fatalf("seed %d: %s has %d events, want %d", seed, id, countEvents(r.Digest), events[id])
+					}
+				}
+				size += len(r.Digest) - baseSize
+			}
+			if b.Size() != size {
+				t.Fatalf("seed %d: %d bytes, want %d", seed, b.Size(), size)
+			}
+		}
+		b.Release(b.Len())
+		if b.Len() != 0 || b.Size() != 0 || !b.Opened.IsZero() {
+			t.Errorf("seed %d: something is left", seed)
+		}
+	}
+}
+
+// countEvents counts the messages in a digest, also those that are the same.
+func countEvents(b []byte) (n int) {
+	for len(b) > 0 {
+		kind, size := b[0], fixedSize(b[0])
+		if kind == recordEvent {
+			n++
+		}
+		b = b[1+size:]
+		if hasString(kind) {
+			_, b = cutString(b)
+		}
+	}
+	return n
+}

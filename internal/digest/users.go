@@ -81,8 +81,9 @@ func ofCall(method []byte) bool {
 
 // Users gives who the messages of the i-th row name, which were not given before. A
 // user may be given more than once.
-func (b *Builder) Users(i int, each func(User)) {
-	l := &b.legs[i]
+func (b *Builder) Users(i int, each func(User)) { b.leg(i).eachUser(each) }
+
+func (l *leg) eachUser(each func(User)) {
 	for rest := l.users[l.toldUsers:]; len(rest) > 0; {
 		kind := rest[0]
 		var correlation, from, to, ruri []byte
