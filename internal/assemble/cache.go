@@ -11,10 +11,10 @@ import (
 type entry struct {
 	legID
 	kinds digest.Kinds
-	// data are its digests, one behind the other. lastAt is where those of its last
-	// slot begin.
-	data   []byte
-	lastAt int
+	// digests are its digests. lastAt is where those of its last slot begin, of a leg of
+	// registrations.
+	digests digest.Gathered
+	lastAt  int
 	// first and last are its slots.
 	first, last int64
 	// whole says that every digest that is stored of it is in data.
@@ -61,7 +61,7 @@ func (c *cache) held(e *entry, now time.Time) bool {
 }
 
 // size is about the memory that it takes.
-func (e *entry) size() int { return cap(e.data) + len(e.tenant) + len(e.callID) + 400 }
+func (e *entry) size() int { return e.digests.Held() + len(e.tenant) + len(e.callID) + 400 }
 
 // maxLegBytes bounds the digests of a leg that are kept: a Call-ID with more is no
 // call but a fault or an attack.
@@ -73,16 +73,21 @@ func (e *entry) add(slot int64, kinds digest.Kinds, data []byte) {
 	if e.first == 0 || slot < e.first {
 		e.first = slot
 	}
+	// Registrations go on for weeks under one Call-ID: an attempt is over in a slot, or
+	// in the one after.
+	registers := e.kinds&(digest.OfRegistration|digest.OfCall) == digest.OfRegistration
 	if slot > e.last {
-		if e.kinds&(digest.OfRegistration|digest.OfCall) == digest.OfRegistration && e.last != 0 {
-			// Registrations go on for weeks under one Call-ID: an attempt is over in a
-			// slot, or in the one after.
-			e.data = append(e.data[:0], e.data[e.lastAt:]...)
+		if registers && e.last != 0 {
+			e.digests.Cut(e.lastAt)
 		}
-		e.last, e.lastAt = slot, len(e.data)
+		e.last, e.lastAt = slot, len(e.digests.Data)
 	}
-	if len(e.data)+len(data) <= maxLegBytes {
-		e.data = append(e.data, data...)
+	switch {
+	case len(e.digests.Data)+len(data) > maxLegBytes:
+	case registers:
+		e.digests.AddApart(data)
+	default:
+		e.digests.Add(data)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func TestForgetsSeldom(t *testing.T) {
 	const legs, room = 20_000, 1_000
 	now := time.Unix(1_800_000_000, 0)
-	size := (&entry{legID: legID{"", "10000"}, data: make([]byte, 100)}).size()
+	size := (&entry{legID: legID{"", "10000"}, digests: digest.Gathered{Data: make([]byte, 640)}}).size()
 	c := newCache(2 * room * size)
 	young := func() uintptr { return reflect.ValueOf(c.young).Pointer() }
 	forgot, last := 0, young()

@@ -142,7 +142,7 @@ func (c *chunk) add(ctx context.Context, list []*entry) error {
 		return err
 	}
 	for _, e := range list {
-		if len(e.data) > 0 && e.kinds&^digest.Reports != 0 {
+		if len(e.digests.Data) > 0 && e.kinds&^digest.Reports != 0 {
 			if err := c.decode(e); err != nil {
 				return err
 			}
@@ -152,7 +152,7 @@ func (c *chunk) add(ctx context.Context, list []*entry) error {
 }
 
 func (c *chunk) decode(e *entry) error {
-	l, err := c.decoder.Decode(e.tenant, e.callID, e.data)
+	l, err := c.decoder.Decode(e.tenant, e.callID, e.digests.Data)
 	if err != nil {
 		// What no heplake wrote is nobody's call; the rest goes on.
 		c.metrics.malformed.Inc()
@@ -203,9 +203,10 @@ func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
 			wanted[e.legID] = e
 			ids = append(ids, e.legID)
 			if c.cache.held(e, now) {
-				held = append(held, heldEntry{e, slices.Clone(e.data), e.first, e.last, e.lastAt})
+				held = append(held, heldEntry{e, slices.Clone(e.digests.Data), e.first, e.last, e.lastAt})
 			}
-			e.data, e.lastAt, e.last, e.first = e.data[:0], 0, 0, 0
+			e.digests.Reset()
+			e.lastAt, e.last, e.first = 0, 0, 0
 		}
 		slices.SortFunc(ids, func(x, y legID) int { return cmp.Compare(x.callID, y.callID) })
 		c.metrics.loaded.Add(float64(len(ids)))
@@ -238,13 +239,13 @@ type heldEntry struct {
 func (h heldEntry) giveBack() {
 	e := h.entry
 	if h.last >= e.last {
-		e.lastAt = len(e.data) + h.lastAt
+		e.lastAt = len(e.digests.Data) + h.lastAt
 	}
 	if e.first == 0 || h.first != 0 && h.first < e.first {
 		e.first = h.first
 	}
 	e.last = max(e.last, h.last)
-	e.data = append(e.data, h.known...)
+	e.digests.AddApart(h.known)
 }
 
 // span is the time from the first to the last slot of the entries. Those of which
@@ -424,7 +425,7 @@ func (c *chunk) reports(ctx context.Context) error {
 		if e.kinds&digest.Reports == 0 {
 			continue
 		}
-		r, err := c.decoder.Decode(e.tenant, e.callID, e.data)
+		r, err := c.decoder.Decode(e.tenant, e.callID, e.digests.Data)
 		if err != nil {
 			c.metrics.malformed.Inc()
 			continue

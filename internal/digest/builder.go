@@ -444,6 +444,9 @@ func (l *leg) first(kind byte, hash uint32) bool {
 			return false
 		}
 	}
+	if l.noted == nil {
+		l.noted = make([]uint64, 0, firstNoted)
+	}
 	l.noted = append(l.noted, h)
 	return true
 }
