@@ -266,9 +266,8 @@ func (w *worker) flushOldest(b *digest.Builder, now time.Time, holdFor time.Dura
 // over in this run.
 func (w *worker) flushDigests(b *digest.Builder, n int, run uint64) {
 	w.p.usersPrompt = w.p.usersPrompt || run == 0
+	b.Tell(w.addID, w.addUser)
 	for i := range n {
-		b.IDs(i, w.addID)
-		b.Users(i, w.addUser)
 		row := b.Row(i)
 		if row.Kinds == 0 {
 			continue

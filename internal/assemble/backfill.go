@@ -242,26 +242,25 @@ func (a *Assembler) storeDigests(ctx context.Context, tenant string) error {
 		}
 		return string(name)
 	}
+	a.builder.Tell(func(id digest.ID) {
+		if len(id.Key) == 0 {
+			return
+		}
+		ids.uint64(digest.IDHash(id.Key))
+		ids.string(tenant)
+		ids.uint32(id.Slot - id.Slot%3600)
+		ids.string(name(id.CallID, id.Key))
+		ids.string(name(id.CorrelationID, id.Key))
+		idRows++
+	}, func(u digest.User) {
+		users.uint64(digest.IDHash(u.Name))
+		users.string(tenant)
+		users.uint32(u.Slot - u.Slot%3600)
+		users.string(string(u.CorrelationID))
+		users.b = append(users.b, u.Fields)
+		userRows++
+	})
 	for i := range a.builder.Len() {
-		a.builder.IDs(i, func(id digest.ID) {
-			if len(id.Key) == 0 {
-				return
-			}
-			ids.uint64(digest.IDHash(id.Key))
-			ids.string(tenant)
-			ids.uint32(id.Slot - id.Slot%3600)
-			ids.string(name(id.CallID, id.Key))
-			ids.string(name(id.CorrelationID, id.Key))
-			idRows++
-		})
-		a.builder.Users(i, func(u digest.User) {
-			users.uint64(digest.IDHash(u.Name))
-			users.string(tenant)
-			users.uint32(u.Slot - u.Slot%3600)
-			users.string(string(u.CorrelationID))
-			users.b = append(users.b, u.Fields)
-			userRows++
-		})
 		row := a.builder.Row(i)
 		if row.Kinds == 0 {
 			continue

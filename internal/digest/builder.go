@@ -118,17 +118,13 @@ type leg struct {
 	// noted are hashes of what was written and need not be again.
 	noted []uint64
 	hash  uint64
-	// keys are the leg's ids, each after the correlation id that it came with.
-	keys []byte
-	// users are who its messages name, and named the hashes of the last of them.
-	users []byte
+	// named are hashes of the users that its messages named last.
 	named [namedKept]uint64
 	// fresh says that it is in the builder's list of what came since Hand. handed is
-	// the length of data, and told and toldUsers those of keys and users, which were
-	// given out; kinds since then are in news.
-	fresh                   bool
-	handed, told, toldUsers int
-	news                    Kinds
+	// the length of data that was given out; kinds since then are in news.
+	fresh  bool
+	handed int
+	news   Kinds
 }
 
 // noteCorrelation notes a correlation id, also where it is the Call-ID.
@@ -144,34 +140,38 @@ type Builder struct {
 	gone        int
 	slots       []int32 // place of a leg plus one; 0 is free; a power of two long
 	bytes       int
-	fresh       []int32 // places of legs to which something came since Hand
+	fresh       []int32 // places of legs to which something came since Tell
 	// Opened is when the first was received that is in it, by the caller's word.
 	Opened time.Time
+	// untold are the ids that name legs, and who their messages name, since Tell: place
+	// of the leg, what it is, and strings.
+	untold []byte
 	text   []byte // scratch
 }
 
 var seed = maphash.MakeSeed()
 
-// Len is the number of rows, Size their length in bytes.
+// Len is the number of rows.
 func (b *Builder) Len() int { return len(b.order) - b.gone }
 
-// Size is the length of the rows in bytes.
-func (b *Builder) Size() int { return b.bytes }
+// Size is the length of the rows in bytes, and of what is yet to be told.
+func (b *Builder) Size() int { return b.bytes + len(b.untold) }
 
 // Held is the memory that the builder keeps, in bytes.
 func (b *Builder) Held() int {
-	n := 4 * cap(b.slots)
+	n := 4*cap(b.slots) + cap(b.untold)
 	for i := range b.legs {
 		l := &b.legs[i]
-		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + cap(l.keys) + cap(l.users) + 224
+		n += cap(l.callID) + cap(l.data) + 8*cap(l.noted) + 176
 	}
 	return n
 }
 
 // maxKeptLegs and maxKeptBytes bound the memory that is kept at a reset.
 const (
-	maxKeptLegs  = 1 << 16
-	maxKeptBytes = 2 << 10 // of one leg
+	maxKeptLegs   = 1 << 16
+	maxKeptBytes  = 2 << 10 // of one leg
+	maxKeptUntold = 4 << 20
 )
 
 // Reset empties the builder and keeps its memory.
@@ -186,9 +186,10 @@ func (b *Builder) Reset() {
 		b.free = append(b.free, i)
 	}
 	b.order, b.gone, b.bytes, b.fresh, b.Opened = b.order[:0], 0, 0, b.fresh[:0], time.Time{}
+	b.letUntold()
 }
 
-// Release lets the n oldest rows go. Nothing may have come to these since Hand.
+// Release lets the n oldest rows go. Nothing may have come to any since Tell.
 func (b *Builder) Release(n int) {
 	if n >= b.Len() {
 		b.Reset()
@@ -219,20 +220,17 @@ func (b *Builder) Oldest(bytes int) (n int) {
 func (b *Builder) leg(i int) *leg { return &b.legs[b.order[b.gone+i]] }
 
 // size is what the leg counts in the builder's size.
-func (l *leg) size() int { return len(l.data) - baseSize + max(0, len(l.users)-usersFree) }
+func (l *leg) size() int { return len(l.data) - baseSize }
 
 // trim lets memory go that a leg seldom needs.
 func (l *leg) trim() {
 	if cap(l.data) > maxKeptBytes {
 		l.data = nil
 	}
-	if cap(l.users) > maxKeptBytes {
-		l.users = nil
-	}
 }
 
-// at returns what gathers the leg's row for the time.
-func (b *Builder) at(us int64, callID []byte) *leg {
+// at returns what gathers the leg's row for the time, and its place.
+func (b *Builder) at(us int64, callID []byte) (*leg, int32) {
 	slot := uint32(max(0, us) / slotMicros * SlotSeconds)
 	h := maphash.Bytes(seed, callID) ^ uint64(slot)*0x9e3779b97f4a7c15
 	if 2*(b.Len()+1) > len(b.slots) {
@@ -248,19 +246,19 @@ func (b *Builder) at(us int64, callID []byte) *leg {
 				l.fresh = true
 				b.fresh = append(b.fresh, b.slots[s]-1)
 			}
-			return l
+			return l, b.slots[s] - 1
 		}
 	}
 	i := b.room()
 	l := &b.legs[i]
 	*l = leg{
 		slot: slot, hash: h, base: int64(slot) * 1_000_000, rank: -1,
-		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], keys: l.keys[:0], users: l.users[:0], fresh: true,
+		callID: append(l.callID[:0], callID...), data: l.data[:0], noted: l.noted[:0], fresh: true,
 	}
 	l.data = appendBase(l.data, l.base)
 	b.fresh, b.order = append(b.fresh, i), append(b.order, i)
 	b.place(h, i)
-	return l
+	return l, i
 }
 
 // room is a place for a leg, where the one that went last was if there is one: its
@@ -320,17 +318,18 @@ func (b *Builder) Message(m *Message) {
 	}
 	if len(m.CallID) == 0 {
 		if len(m.CorrelationID) > 0 {
-			b.users(b.at(m.Time, m.CorrelationID), m)
+			_, i := b.at(m.Time, m.CorrelationID)
+			b.users(i, m)
 		}
 		return
 	}
-	l := b.at(m.Time, m.CallID)
-	b.users(l, m)
+	l, place := b.at(m.Time, m.CallID)
+	b.users(place, m)
 	linked := len(m.CorrelationID) > 0 && string(m.CorrelationID) != string(m.CallID)
 	if l.first(noteCorrelation, hashOf(m.CorrelationID)) {
-		l.key(m.CorrelationID, m.CallID)
+		b.key(place, m.CorrelationID, m.CallID)
 		if linked {
-			l.key(m.CorrelationID, m.CorrelationID)
+			b.key(place, m.CorrelationID, m.CorrelationID)
 		}
 	}
 	method, ok := methodOf(m.CSeqMethod)
@@ -400,7 +399,7 @@ func (b *Builder) Message(m *Message) {
 	for _, link := range m.Links {
 		kinds |= Linked
 		if l.text(recordLink, link) {
-			l.key(m.CorrelationID, linkValue(link))
+			b.key(place, m.CorrelationID, linkValue(link))
 		}
 	}
 	if final && l.first(recordReason, uint32(m.Status)^hashOf(m.Reason)) {
@@ -458,11 +457,6 @@ func (l *leg) text(kind byte, s []byte) bool {
 	}
 	l.data = appendString(append(l.data, kind), s)
 	return true
-}
-
-// key notes an id that names the leg.
-func (l *leg) key(correlation, id []byte) {
-	l.keys = appendString(appendString(l.keys, correlation), id)
 }
 
 func (l *leg) address(h uint32, ip *[16]byte, port uint16) {
@@ -545,7 +539,7 @@ func (b *Builder) Report(id []byte, r *Report) {
 	if len(id) == 0 || r.Time <= 0 {
 		return
 	}
-	l := b.at(r.Time, id)
+	l, _ := b.at(r.Time, id)
 	l.kinds, l.news = l.kinds|Reports, l.news|Reports
 	was := len(l.data)
 	l.data = le.AppendUint64(append(l.data, recordReport), uint64(r.Time))
@@ -569,21 +563,6 @@ func (b *Builder) Report(id []byte, r *Report) {
 func (b *Builder) Row(i int) Row {
 	l := b.leg(i)
 	return Row{Slot: l.slot, CallID: l.callID, Kinds: l.kinds, Digest: l.data}
-}
-
-// IDs gives the ids that name the leg of the i-th row, each with each correlation
-// id that its messages had, and each once as long as the builder is not reset; none
-// of a row of reports alone.
-func (b *Builder) IDs(i int, each func(ID)) { b.leg(i).eachID(each) }
-
-func (l *leg) eachID(each func(ID)) {
-	for rest := l.keys[l.told:]; len(rest) > 0; {
-		var correlation, key []byte
-		correlation, rest = cutString(rest)
-		key, rest = cutString(rest)
-		each(ID{Slot: l.slot, Key: key, CallID: l.callID, CorrelationID: correlation})
-	}
-	l.told = len(l.keys)
 }
 
 func cutString(b []byte) (s, rest []byte) {

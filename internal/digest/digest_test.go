@@ -202,9 +202,7 @@ func TestIDs(t *testing.T) {
 	b.Message(&ping)
 	b.Report([]byte("unknown"), &reports()[0])
 	var got []string
-	for i := range b.Len() {
-		b.IDs(i, func(id ID) { got = append(got, fmt.Sprintf("%s of %s under %s", id.Key, id.CallID, id.CorrelationID)) })
-	}
+	b.Tell(func(id ID) { got = append(got, fmt.Sprintf("%s of %s under %s", id.Key, id.CallID, id.CorrelationID)) }, func(User) {})
 	want := []string{"c1@a of c1@a under corr", "corr of c1@a under corr", "c1@a of c1@a under c1@a", "77:1 of c1@a under c1@a", "ping of ping under ping"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

@@ -10,20 +10,8 @@ type Piece struct {
 	Digest []byte
 }
 
-// Fresh is to how many legs something came since Hand.
+// Fresh is to how many legs something came since Tell.
 func (b *Builder) Fresh() int { return len(b.fresh) }
-
-// Tell gives the new ids of each leg to which something came since Hand or Tell, and
-// who its messages name besides.
-func (b *Builder) Tell(ids func(ID), users func(User)) {
-	for _, i := range b.fresh {
-		l := &b.legs[i]
-		l.fresh = false
-		l.eachID(ids)
-		l.eachUser(users)
-	}
-	b.fresh = b.fresh[:0]
-}
 
 // Hand is Tell, and gives what came to each of these legs since the last Hand. What it
 // returns is the caller's: its memory is not the builder's. The builder goes on to hold

@@ -52,10 +52,7 @@ func TestHand(t *testing.T) {
 		hand()
 		digests, all := rows(&whole)
 		kinds |= all
-		for i := range whole.Len() {
-			whole.IDs(i, tell(want))
-			whole.Users(i, name(wantUsers))
-		}
+		whole.Tell(tell(want), name(wantUsers))
 		if got, want := decode(t, pieces["c1@a"]), decode(t, digests["c1@a"]); !reflect.DeepEqual(got, want) || handed != kinds {
 			t.Errorf("seed %d: the pieces say %+v, kinds %b\nthe rows %+v, kinds %b", seed, got, handed, want, kinds)
 		}
@@ -70,10 +67,7 @@ func TestHand(t *testing.T) {
 		if got, want := decode(t, kept["c1@a"]), decode(t, digests["c1@a"]); !reflect.DeepEqual(got, want) {
 			t.Errorf("seed %d: the rows say %+v after Hand, want %+v", seed, got, want)
 		}
-		for i := range held.Len() {
-			held.IDs(i, func(id ID) { t.Errorf("%s is told again", id.Key) })
-			held.Users(i, func(u User) { t.Errorf("%s is told again", u.Name) })
-		}
+		held.Tell(func(id ID) { t.Errorf("%s is told again", id.Key) }, func(u User) { t.Errorf("%s is told again", u.Name) })
 		held.Reset()
 		if held.Len() != 0 || len(held.Hand(func(ID) { t.Error("an id of nothing") }, func(User) { t.Error("a user of nothing") })) != 0 {
 			t.Error("something is left after Reset")

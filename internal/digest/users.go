@@ -1,9 +1,6 @@
 package digest
 
-import (
-	"hash/maphash"
-	"slices"
-)
+import "hash/maphash"
 
 // User is a user that messages name: in From, To or the Request-URI.
 type User struct {
@@ -32,12 +29,8 @@ const (
 // noted more than once.
 const namedKept = 4
 
-// usersFree is up to how many bytes the users of a leg do not count as the builder's: ids
-// do not either.
-const usersFree = 512
-
 // users notes who the message names, unless one before it did.
-func (b *Builder) users(l *leg, m *Message) {
+func (b *Builder) users(place int32, m *Message) {
 	if len(m.CorrelationID) == 0 || len(m.FromUser)+len(m.ToUser)+len(m.RURIUser) == 0 {
 		return
 	}
@@ -52,6 +45,7 @@ func (b *Builder) users(l *leg, m *Message) {
 	h = h*odd ^ maphash.Bytes(seed, m.RURIUser)
 	h = h*odd ^ maphash.Bytes(seed, m.CorrelationID)
 	h = h*odd ^ uint64(kind)
+	l := &b.legs[place]
 	for _, n := range l.named {
 		if n == h {
 			return
@@ -59,13 +53,9 @@ func (b *Builder) users(l *leg, m *Message) {
 	}
 	copy(l.named[1:], l.named[:])
 	l.named[0] = h
-	was := len(l.users)
-	l.users = append(l.users, kind)
+	b.untold = append(le.AppendUint32(b.untold, uint32(place)), kind)
 	for _, s := range [...][]byte{m.CorrelationID, m.FromUser, m.ToUser, m.RURIUser} {
-		l.users = appendString(l.users, s)
-	}
-	if n := len(l.users); n > usersFree {
-		b.bytes += n - max(was, usersFree)
+		b.untold = appendString(b.untold, s)
 	}
 }
 
@@ -77,34 +67,4 @@ func ofCall(method []byte) bool {
 		return true
 	}
 	return false
-}
-
-// Users gives who the messages of the i-th row name, which were not given before. A
-// user may be given more than once.
-func (b *Builder) Users(i int, each func(User)) { b.leg(i).eachUser(each) }
-
-func (l *leg) eachUser(each func(User)) {
-	for rest := l.users[l.toldUsers:]; len(rest) > 0; {
-		kind := rest[0]
-		var correlation, from, to, ruri []byte
-		correlation, rest = cutString(rest[1:])
-		from, rest = cutString(rest)
-		to, rest = cutString(rest)
-		ruri, rest = cutString(rest)
-		names := [...][]byte{from, to, ruri}
-		for n, name := range names {
-			same := func(other []byte) bool { return string(other) == string(name) }
-			if len(name) == 0 || slices.ContainsFunc(names[:n], same) {
-				continue
-			}
-			u := User{Slot: l.slot, Name: name, CorrelationID: correlation}
-			for k, other := range names {
-				if same(other) {
-					u.Fields |= kind << k
-				}
-			}
-			each(u)
-		}
-	}
-	l.toldUsers = len(l.users)
 }
