@@ -194,11 +194,11 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 // digestsDue reports whether the worker has digests that were received before t,
 // or as many as it may have.
 func (w *worker) digestsDue(t time.Time) bool {
-	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || b.Size() > heldBytes) {
+	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || b.Size() > w.p.cfg.HoldBytes) {
 		return true
 	}
 	b := &w.digests
-	return b.Len() > 0 && (w.heldSince().Before(t) || b.Size() > heldBytes)
+	return b.Len() > 0 && (w.heldSince().Before(t) || b.Size() > w.p.cfg.HoldBytes)
 }
 
 // heldSince is when the first was received of what is held and was not handed over.
@@ -219,7 +219,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	}
 	since := w.heldSince()
 	w.digestsReceived = since
-	if float64(b.Size()-h.size) > floodRate*max(now.Sub(since), 10*time.Millisecond).Seconds() {
+	if float64(b.Size()-h.size) > float64(w.p.cfg.FloodRate)*max(now.Sub(since), 10*time.Millisecond).Seconds() {
 		h.floodUntil = now.Add(floodPause)
 	}
 	run := uint64(0)
@@ -228,9 +228,10 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	}
 	flood := run != 0 && now.Before(h.floodUntil)
 	switch {
-	case run == 0, stopping && h.run == 0, h.run != 0 && (h.run != run || flood), h.flooded && !flood:
-		w.flushDigests(b, b.Len(), h.run)
-	case flood:
+	case run == 0, stopping && h.run == 0, h.run != 0 && h.run != run, h.flooded && !flood:
+		// Something may have come since it was handed over: the table says it all.
+		w.flushDigests(b, b.Len(), 0)
+	case flood && h.run == 0:
 		h.flooded = true
 		h.mark(now, b.Len())
 		b.Tell(w.addID, w.addUser)
@@ -241,7 +242,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 		h.run = run
 		h.mark(now, b.Len())
 		pieces := b.Hand(w.addID, w.addUser)
-		if taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces); !taken || stopping {
+		if taken := len(pieces) == 0 || w.p.cfg.Handover.Take(run, w.p.cfg.Tenant, pieces); !taken || stopping || flood {
 			w.flushDigests(b, b.Len(), run)
 		} else {
 			w.flushOldest(b, now, holdFor)
@@ -255,8 +256,8 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 func (w *worker) flushOldest(b *digest.Builder, now time.Time, holdFor time.Duration) {
 	h := &w.held
 	switch {
-	case b.Size() > heldBytes:
-		w.flushDigests(b, b.Oldest(b.Size()-heldBytes*3/4), h.run)
+	case b.Size() > w.p.cfg.HoldBytes:
+		w.flushDigests(b, b.Oldest(b.Size()-w.p.cfg.HoldBytes*3/4), h.run)
 	case now.Sub(h.marks[0].at) > holdFor:
 		w.flushDigests(b, h.until(now.Add(-holdFor/2)), h.run)
 	}

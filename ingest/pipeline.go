@@ -77,10 +77,13 @@ type Config struct {
 	Kept *listen.Kept
 	// Handover gets digests before they are stored, if set. HoldLegs is how many legs
 	// must get something within BatchAge for that, 64 when 0; HoldSkew how far from
-	// their receipt the times of records may be, 10 s when 0.
-	Handover Handover
-	HoldLegs int
-	HoldSkew time.Duration
+	// their receipt the times of records may be, 10 s when 0; HoldBytes how many bytes of
+	// them a worker holds, 12 MiB when 0; FloodRate how many may come a second before
+	// they are held and not handed over, 2 MiB when 0.
+	Handover             Handover
+	HoldLegs             int
+	HoldSkew             time.Duration
+	HoldBytes, FloodRate int
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -164,6 +167,7 @@ type Pipeline struct {
 // Nothing is received before Start.
 func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pipeline {
 	cfg.HoldLegs, cfg.HoldSkew = cmp.Or(cfg.HoldLegs, holdLegs), cmp.Or(cfg.HoldSkew, heldSkew)
+	cfg.HoldBytes, cfg.FloodRate = cmp.Or(cfg.HoldBytes, heldBytes), cmp.Or(cfg.FloodRate, floodRate)
 	p := &Pipeline{
 		cfg: cfg, spool: sp, inserter: in, log: log,
 		ledger: newLedger(), commits: newCommits(), timings: newTimings(),

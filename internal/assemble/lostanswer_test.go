@@ -57,7 +57,7 @@ func TestTruthWithLostAnswers(t *testing.T) {
 	a := assemble.New(assemble.Config{Conn: conn, Database: l.Name})
 	const parts = 8
 	for i := range parts {
-		feed(t, l, packets[i*len(packets)/parts:(i+1)*len(packets)/parts], 1000, false, nil, func() {})
+		feed(t, l, packets[i*len(packets)/parts:(i+1)*len(packets)/parts], 1000, false, nil, holding{}, func() {})
 		if err := a.Pass(t.Context()); err != nil && !errors.Is(err, errLost) {
 			t.Fatal(err)
 		}

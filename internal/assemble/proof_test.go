@@ -44,9 +44,13 @@ func (c twice) InsertFormat(ctx context.Context, format, query string, data io.R
 	return nil
 }
 
+// holding bounds what ingest holds of digests: so many bytes, and what comes faster than
+// so many a second is not handed over. 0 is what it is in production.
+type holding struct{ bytes, flood int }
+
 // feed sends packets through the pipeline in batches of so many rows. during is
 // called now and then meanwhile.
-func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bool, inbox ingest.Handover, during func()) {
+func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bool, inbox ingest.Handover, hold holding, during func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(t.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 64 << 20, Log: log})
@@ -59,10 +63,10 @@ func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bo
 	}
 	const decade = 10 * 365 * 24 * time.Hour
 	p := ingest.New(ingest.Config{
-		UDP: "127.0.0.1:0", Workers: 1, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
+		UDP: "127.0.0.1:0", Workers: 3, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: batch, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 2, Tenant: "default",
 		CorrelationHeaders: []string{"X-CID", "Session-ID", "P-Charging-Vector"}, TimeAhead: decade, TimeBehind: decade,
-		Handover: inbox, HoldLegs: 1, HoldSkew: decade,
+		Handover: inbox, HoldLegs: 1, HoldSkew: decade, HoldBytes: hold.bytes, FloodRate: hold.flood,
 	}, sp, insert.New(conn, l.Name, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -269,6 +273,8 @@ func TestTruth(t *testing.T) {
 		{"one by one, shuffled", 2, 1, true, false},
 		{"handed over", 400, 100_000, false, false},
 		{"handed over, shuffled", 400, 100_000, true, true},
+		{"handed over, and little held", 400, 100_000, false, false},
+		{"handed over, shuffled, in a flood now and then", 400, 100_000, true, false},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			corpus, err := truth.New(truth.Config{
@@ -297,13 +303,19 @@ func TestTruth(t *testing.T) {
 						t.Fatal("the assembler takes nothing")
 					}
 				}
-				feed(t, l, packets, way.batch, way.double, inbox, func() { time.Sleep(700 * time.Millisecond) })
+				hold := holding{}
+				if strings.HasSuffix(way.name, "held") {
+					hold.bytes = 16 << 10
+				} else if strings.HasSuffix(way.name, "flood now and then") {
+					hold = holding{bytes: 16 << 10, flood: 200 << 10}
+				}
+				feed(t, l, packets, way.batch, way.double, inbox, hold, func() { time.Sleep(700 * time.Millisecond) })
 				stop()
 				if rows := query(t, l, "SELECT toString(countIf(handed != 0)) FROM leg_digests"); rows[0] == "0" || inbox.pieces.Load() == 0 {
 					t.Fatalf("%d pieces were handed over, %s rows say so", inbox.pieces.Load(), rows[0])
 				}
 			} else {
-				feed(t, l, packets, way.batch, way.double, nil, pass)
+				feed(t, l, packets, way.batch, way.double, nil, holding{}, pass)
 			}
 			if err := a.Settle(t.Context()); err != nil {
 				t.Fatal(err)

@@ -43,7 +43,7 @@ func TestTruthWithFaults(t *testing.T) {
 			}
 			l := laketest.Open(t)
 			a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name})
-			feed(t, l, packets, way.batch, way.double, nil, func() {
+			feed(t, l, packets, way.batch, way.double, nil, holding{}, func() {
 				if err := a.Pass(t.Context()); err != nil {
 					t.Fatal(err)
 				}

@@ -22,7 +22,7 @@ func TestDigestsOfWhatIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := laketest.Open(t)
-	feed(t, l, corpus.Data(), 100_000, false, nil, func() {})
+	feed(t, l, corpus.Data(), 100_000, false, nil, holding{}, func() {})
 	l.Bound(t)
 	said := func() map[string]bool {
 		rows, err := l.DB.Query(t.Context(), "SELECT call_id, digest FROM leg_digests")
