@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"hash/maphash"
-	"slices"
 	"time"
 
 	"github.com/heplake/heplake/ingest/batch"
@@ -53,101 +51,6 @@ const (
 	// not to rely on its memory of them any more.
 	overdue = 20 * time.Second
 )
-
-// heldDigests is the state of what a worker holds.
-type heldDigests struct {
-	// run is what they were handed over under, 0 when they were not.
-	run uint64
-	// handed is when they were last, or looked at in a flood, size how much there was
-	// left then.
-	handed time.Time
-	size   int
-	// floodUntil ends a flood, flooded says that what is held came in one.
-	floodUntil time.Time
-	flooded    bool
-	// marks say since when the legs are held, the oldest first.
-	marks []heldMark
-}
-
-// heldMark is a number of legs that were handed over, or looked at, for the first time
-// then.
-type heldMark struct {
-	at   time.Time
-	legs int
-}
-
-// mark notes that legs were handed over, of which so many are held now.
-func (h *heldDigests) mark(now time.Time, legs int) {
-	for _, m := range h.marks {
-		legs -= m.legs
-	}
-	if h.handed = now; legs > 0 {
-		h.marks = append(h.marks, heldMark{now, legs})
-	}
-}
-
-// until counts the legs that were handed over for the first time by t.
-func (h *heldDigests) until(t time.Time) (legs int) {
-	for _, m := range h.marks {
-		if m.at.After(t) {
-			break
-		}
-		legs += m.legs
-	}
-	return legs
-}
-
-// let forgets the n oldest legs.
-func (h *heldDigests) let(n int) {
-	for len(h.marks) > 0 && n > 0 {
-		m := &h.marks[0]
-		gone := min(n, m.legs)
-		m.legs -= gone
-		if n -= gone; m.legs == 0 {
-			h.marks = slices.Delete(h.marks, 0, 1)
-		}
-	}
-	if len(h.marks) == 0 {
-		h.run, h.flooded = 0, false
-	}
-}
-
-// storedWatch finds out up to when everything that was handed over is stored.
-type storedWatch struct {
-	// until is the time in question, which was before at: by at rows were made of all
-	// that was handed over until then. spooled is by when these were in the spool.
-	until, at, spooled time.Time
-}
-
-// watchStored tells the assembler what is stored of that which it was given.
-func (p *Pipeline) watchStored(now time.Time) {
-	w := &p.stored
-	if w.at.IsZero() {
-		w.until, w.at, w.spooled = now.Add(-1), now, time.Time{}
-		for _, k := range p.workers {
-			if marks := k.held.marks; len(marks) > 0 && !marks[0].at.After(w.until) {
-				w.until = marks[0].at.Add(-1)
-			}
-		}
-		return
-	}
-	if w.spooled.IsZero() {
-		open := p.commits.oldestUnspooled()
-		for _, k := range p.workers {
-			k.mu.Lock()
-			open = earlier(open, opened(&k.digestRows))
-			k.mu.Unlock()
-		}
-		if !open.IsZero() && !open.After(w.at) {
-			return
-		}
-		w.spooled = now
-	}
-	if put := p.spool.OldestPut(schema.LegDigests.Name); put.IsZero() || put.After(w.spooled) {
-		p.cfg.Handover.Stored(w.until)
-		w.at = time.Time{}
-	}
-}
 
 // sealDigests hands over digests, and seals those that are due, having been received
 // before t; all of them at a stop.
@@ -286,62 +189,4 @@ func (w *worker) flushDigests(b *digest.Builder, n int, run uint64) {
 		w.held.let(n)
 	}
 	b.Release(n)
-}
-
-// toldIDs are the rows of table ids that were made of late: a call has several
-// messages in an hour, which one row leads to.
-type toldIDs struct {
-	seen []uint64
-	// gone is how many batches of ids or users were lost when this was begun.
-	gone uint64
-}
-
-// toldRows is how many rows are remembered.
-const toldRows = 1 << 16
-
-var toldSeed = maphash.MakeSeed()
-
-// has reports whether the row was made before, and remembers that it is now. hash
-// is that of the id.
-func (s *toldIDs) has(hash uint64, id digest.ID) bool {
-	if s.seen == nil {
-		s.seen = make([]uint64, toldRows)
-	}
-	const odd = 0x9e3779b97f4a7c15
-	h := (hash+uint64(id.Slot/3600))*odd ^ maphash.Bytes(toldSeed, id.CallID)
-	h = h*odd ^ maphash.Bytes(toldSeed, id.CorrelationID)
-	place := &s.seen[h%toldRows]
-	if *place == h {
-		return true
-	}
-	*place = h
-	return false
-}
-
-// toldUsers are the rows of table users that were made of late: of a call several
-// messages name a user.
-type toldUsers struct{ seen []uint64 }
-
-// userFields are the bits of an element of seen that say of which fields a row was
-// made; the others are of the row's hash.
-const userFields = 0xff
-
-// has reports whether such rows were made before, and remembers that they are now.
-// hash is that of the name.
-func (s *toldUsers) has(hash uint64, hour uint32, u digest.User) bool {
-	if s.seen == nil {
-		s.seen = make([]uint64, toldRows)
-	}
-	const odd = 0x9e3779b97f4a7c15
-	h := (hash+uint64(hour/3600))*odd ^ maphash.Bytes(toldSeed, u.CorrelationID)
-	place := &s.seen[(h>>8)%toldRows]
-	if *place&^userFields != h&^userFields {
-		*place = h&^userFields | uint64(u.Fields)
-		return false
-	}
-	if *place|uint64(u.Fields) == *place {
-		return true
-	}
-	*place |= uint64(u.Fields)
-	return false
 }
