@@ -123,7 +123,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	since := w.heldSince()
 	w.digestsReceived = since
 	if float64(b.Size()-h.size) > float64(w.p.cfg.FloodRate)*max(now.Sub(since), 10*time.Millisecond).Seconds() {
-		h.floodUntil = now.Add(floodPause)
+		h.floodUntil = now.Add(w.p.cfg.FloodPause)
 	}
 	run := uint64(0)
 	if w.p.cfg.Handover != nil {

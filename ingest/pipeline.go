@@ -79,11 +79,13 @@ type Config struct {
 	// must get something within BatchAge for that, 64 when 0; HoldSkew how far from
 	// their receipt the times of records may be, 10 s when 0; HoldBytes how many bytes of
 	// them a worker holds, 12 MiB when 0; FloodRate how many may come a second before
-	// they are held and not handed over, 2 MiB when 0.
+	// they are held and not handed over, 2 MiB when 0, and FloodPause for how long they
+	// are not after that, 10 s when 0.
 	Handover             Handover
 	HoldLegs             int
 	HoldSkew             time.Duration
 	HoldBytes, FloodRate int
+	FloodPause           time.Duration
 	// TimeAhead and TimeBehind bound the sender's times that are believed.
 	TimeAhead, TimeBehind time.Duration
 }
@@ -167,7 +169,7 @@ type Pipeline struct {
 // Nothing is received before Start.
 func New(cfg Config, sp *spool.Spool, in *insert.Inserter, log *slog.Logger) *Pipeline {
 	cfg.HoldLegs, cfg.HoldSkew = cmp.Or(cfg.HoldLegs, holdLegs), cmp.Or(cfg.HoldSkew, heldSkew)
-	cfg.HoldBytes, cfg.FloodRate = cmp.Or(cfg.HoldBytes, heldBytes), cmp.Or(cfg.FloodRate, floodRate)
+	cfg.HoldBytes, cfg.FloodRate, cfg.FloodPause = cmp.Or(cfg.HoldBytes, heldBytes), cmp.Or(cfg.FloodRate, floodRate), cmp.Or(cfg.FloodPause, floodPause)
 	p := &Pipeline{
 		cfg: cfg, spool: sp, inserter: in, log: log,
 		ledger: newLedger(), commits: newCommits(), timings: newTimings(),

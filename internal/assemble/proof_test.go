@@ -45,8 +45,11 @@ func (c twice) InsertFormat(ctx context.Context, format, query string, data io.R
 }
 
 // holding bounds what ingest holds of digests: so many bytes, and what comes faster than
-// so many a second is not handed over. 0 is what it is in production.
-type holding struct{ bytes, flood int }
+// so many a second is not handed over, for so long. 0 is what it is in production.
+type holding struct {
+	bytes, flood int
+	pause        time.Duration
+}
 
 // feed sends packets through the pipeline in batches of so many rows. during is
 // called now and then meanwhile.
@@ -66,7 +69,7 @@ func feed(t *testing.T, l *laketest.Lake, packets [][]byte, batch int, double bo
 		UDP: "127.0.0.1:0", Workers: 3, UDPBuffer: 8 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: batch, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 2, Tenant: "default",
 		CorrelationHeaders: []string{"X-CID", "Session-ID", "P-Charging-Vector"}, TimeAhead: decade, TimeBehind: decade,
-		Handover: inbox, HoldLegs: 1, HoldSkew: decade, HoldBytes: hold.bytes, FloodRate: hold.flood,
+		Handover: inbox, HoldLegs: 1, HoldSkew: decade, HoldBytes: hold.bytes, FloodRate: hold.flood, FloodPause: hold.pause,
 	}, sp, insert.New(conn, l.Name, time.Minute), log)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -307,7 +310,7 @@ func TestTruth(t *testing.T) {
 				if strings.HasSuffix(way.name, "held") {
 					hold.bytes = 16 << 10
 				} else if strings.HasSuffix(way.name, "flood now and then") {
-					hold = holding{bytes: 16 << 10, flood: 200 << 10}
+					hold = holding{16 << 10, 200 << 10, 500 * time.Millisecond}
 				}
 				feed(t, l, packets, way.batch, way.double, inbox, hold, func() { time.Sleep(700 * time.Millisecond) })
 				stop()

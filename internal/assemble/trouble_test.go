@@ -90,7 +90,7 @@ func playTrouble(t *testing.T, seed uint64) {
 		if rng.IntN(2) == 0 {
 			inbox = now.Inbox()
 		}
-		hold := holding{bytes: []int{0, 16 << 10}[rng.IntN(2)], flood: []int{0, 200 << 10}[rng.IntN(2)]}
+		hold := holding{bytes: []int{0, 16 << 10}[rng.IntN(2)], flood: []int{0, 200 << 10}[rng.IntN(2)], pause: time.Duration(rng.IntN(3)) * 300 * time.Millisecond}
 		feed(t, l, packets[i*len(packets)/parts:(i+1)*len(packets)/parts], []int{50, 1000, 100_000}[rng.IntN(3)], rng.IntN(3) == 0, inbox, hold, func() {})
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		what := rng.IntN(4)
