@@ -35,7 +35,8 @@ func (p *Pipeline) watchStored(now time.Time) {
 		if !open.IsZero() && !open.After(w.at) {
 			return
 		}
-		w.spooled = now
+		// Not the caller's time: a batch may have come into the spool since.
+		w.spooled = time.Now()
 	}
 	if put := p.spool.OldestPut(schema.LegDigests.Name); put.IsZero() || put.After(w.spooled) {
 		p.cfg.Handover.Stored(w.until)
