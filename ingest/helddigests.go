@@ -32,7 +32,7 @@ const (
 	holdFor   = 15 * time.Second
 	heldBytes = 12 << 20
 	// Of digests that come faster than floodRate in a worker, in bytes a second, some
-	// 50,000 messages a second with two, an assembler could not keep all in memory: for
+	// 40,000 messages a second with two, an assembler could not keep all in memory: for
 	// so long they are held for floodFor and not handed over.
 	floodRate, floodPause = 2 << 20, 10 * time.Second
 	floodFor              = 6 * time.Second
@@ -97,11 +97,12 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 // digestsDue reports whether the worker has digests that were received before t,
 // or as many as it may have.
 func (w *worker) digestsDue(t time.Time) bool {
-	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || b.Size() > w.p.cfg.HoldBytes) {
+	full := func(b *digest.Builder) bool { return b.Size()+b.Untold() > w.p.cfg.HoldBytes }
+	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || full(b)) {
 		return true
 	}
 	b := &w.digests
-	return b.Len() > 0 && (w.heldSince().Before(t) || b.Size() > w.p.cfg.HoldBytes)
+	return b.Len() > 0 && (w.heldSince().Before(t) || full(b))
 }
 
 // heldSince is when the first was received of what is held and was not handed over.
@@ -131,11 +132,10 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	}
 	flood := run != 0 && now.Before(h.floodUntil)
 	switch {
-	case run == 0, stopping && h.run == 0, h.run != 0 && h.run != run, h.flooded && !flood:
+	case run == 0, stopping && h.run == 0, h.run != 0 && h.run != run, h.flooded() && !flood:
 		// Something may have come since it was handed over: the table says it all.
 		w.flushDigests(b, b.Len(), 0)
 	case flood && h.run == 0:
-		h.flooded = true
 		h.mark(now, b.Len())
 		b.Tell(w.addID, w.addUser)
 		w.flushOldest(b, now, floodFor)

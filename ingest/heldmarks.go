@@ -13,9 +13,8 @@ type heldDigests struct {
 	// left then.
 	handed time.Time
 	size   int
-	// floodUntil ends a flood, flooded says that what is held came in one.
+	// floodUntil ends a flood.
 	floodUntil time.Time
-	flooded    bool
 	// marks say since when the legs are held, the oldest first.
 	marks []heldMark
 }
@@ -26,6 +25,9 @@ type heldMark struct {
 	at   time.Time
 	legs int
 }
+
+// flooded says that what is held came in a flood: it was not handed over.
+func (h *heldDigests) flooded() bool { return h.run == 0 && len(h.marks) > 0 }
 
 // mark notes that legs were handed over, of which so many are held now.
 func (h *heldDigests) mark(now time.Time, legs int) {
@@ -59,6 +61,6 @@ func (h *heldDigests) let(n int) {
 		}
 	}
 	if len(h.marks) == 0 {
-		h.run, h.flooded = 0, false
+		h.run = 0
 	}
 }

@@ -114,8 +114,8 @@ func TestRelease(t *testing.T) {
 					t.Fatalf("seed %d: row %d is of %s, want %s", seed, i, r.CallID, id)
 				}
 				if i%16 == 0 {
-					if l := decode(t, r.Digest); len(l.Events) == 0 || countEvents(r.Digest) != events[id] {
-						t.Fatalf("seed %d: %s has %d events, want %d", seed, id, countEvents(r.Digest), events[id])
+					if l := decode(t, r.Digest); len(l.Events) == 0 || countRecords(r.Digest, recordEvent) != events[id] {
+						t.Fatalf("seed %d: %s has %d events, want %d", seed, id, countRecords(r.Digest, recordEvent), events[id])
 					}
 				}
 				size += len(r.Digest) - baseSize
@@ -131,15 +131,15 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// countEvents counts the messages in a digest, also those that are the same.
-func countEvents(b []byte) (n int) {
+// countRecords counts the records of a kind in a digest, also those that are the same.
+func countRecords(b []byte, kind byte) (n int) {
 	for len(b) > 0 {
-		kind, size := b[0], fixedSize(b[0])
-		if kind == recordEvent {
+		this, size := b[0], fixedSize(b[0])
+		if this == kind {
 			n++
 		}
 		b = b[1+size:]
-		if hasString(kind) {
+		if hasString(this) {
 			_, b = cutString(b)
 		}
 	}
