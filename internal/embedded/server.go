@@ -80,6 +80,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			s.stopping, s.stop = context.WithCancel(context.Background())
 			s.forced, s.force = context.WithCancel(context.Background())
 			go s.supervise(p)
+			go spreadParts(s.stopping, cfg.dataDir())
 			return s, nil
 		}
 	}
