@@ -1,10 +1,10 @@
 package assemble
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -465,24 +465,25 @@ func (a *Assembler) table(name string) string { return qualified(a.cfg.Database,
 
 // insert writes the gathered rows.
 func insert[T any](ctx context.Context, a *Assembler, b *rowBuffer[T]) error {
-	defer b.reset()
-	return a.insert(ctx, b.table.Name, b.columns(), b.rows, b.b)
+	defer b.block.reset()
+	return a.insert(ctx, b.table.Name, b.columns(), b.block.rows, "Native", b.block.reader())
 }
 
-// insert writes rows in format RowBinary.
-func (a *Assembler) insert(ctx context.Context, table, columns string, rows int, body []byte) error {
+// insert writes rows that body has in that format.
+func (a *Assembler) insert(ctx context.Context, table, columns string, rows int, format string, body io.Reader) error {
 	if rows == 0 {
 		return nil
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"async_insert": 0, "insert_deduplicate": 0, "max_partitions_per_insert_block": 0, "wait_end_of_query": 1, "log_comment": "heplake assembler",
 		"max_insert_block_size": 10_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0, "max_threads": 1,
-		"distributed_foreground_insert": 1, "load_balancing": sameReplica,
+		"input_format_native_allow_types_conversion": 1, // to LowCardinality: see block
+		"distributed_foreground_insert":              1, "load_balancing": sameReplica,
 		// A part's skip indexes are made by its first merge, and there is no row twice
 		// in what is inserted: to look for that costs as much as half the rest.
 		"materialize_skip_indexes_on_insert": 0, "optimize_on_insert": 0,
 	}))
-	if err := a.cfg.Conn.InsertFormat(ctx, "RowBinary", "INSERT INTO "+a.table(table)+" ("+columns+")", bytes.NewReader(body)); err != nil {
+	if err := a.cfg.Conn.InsertFormat(ctx, format, "INSERT INTO "+a.table(table)+" ("+columns+")", body); err != nil {
 		return fmt.Errorf("assemble: insert %d rows into %s: %w", rows, table, err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -273,13 +274,13 @@ func (a *Assembler) storeDigests(ctx context.Context, tenant string) error {
 		rows++
 	}
 	a.builder.Reset()
-	if err := a.insert(ctx, "ids", "id, tenant, hour, call_id, correlation_id", idRows, ids.b); err != nil {
+	if err := a.insert(ctx, "ids", "id, tenant, hour, call_id, correlation_id", idRows, rowBinary, bytes.NewReader(ids.b)); err != nil {
 		return err
 	}
-	if err := a.insert(ctx, "users", "user, tenant, hour, correlation_id, fields", userRows, users.b); err != nil {
+	if err := a.insert(ctx, "users", "user, tenant, hour, correlation_id, fields", userRows, rowBinary, bytes.NewReader(users.b)); err != nil {
 		return err
 	}
-	return a.insert(ctx, "leg_digests", "slot, tenant, call_id, kinds, digest", rows, digests.b)
+	return a.insert(ctx, "leg_digests", "slot, tenant, call_id, kinds, digest", rows, rowBinary, bytes.NewReader(digests.b))
 }
 
 // hoursOf is the condition on a time for the hours that have the times, as the

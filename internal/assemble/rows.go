@@ -149,39 +149,53 @@ var registrationFields = []field[calls.Registration]{
 type rowBuffer[T any] struct {
 	table  *schema.Table
 	fields []field[T]
-	writer
-	rows int
+	row    writer // the row written last, without version and deleted
+	ends   []int  // where each of its values ends
+	block  block
 }
 
 func newRowBuffer[T any](table *schema.Table, fields []field[T]) *rowBuffer[T] {
-	return &rowBuffer[T]{table: table, fields: fields}
+	b := &rowBuffer[T]{table: table, fields: fields}
+	for i := range table.Columns {
+		b.block.column(&table.Columns[i])
+	}
+	return b
+}
+
+// write makes a row of v and returns its bytes, valid until the next. It is not
+// among the gathered ones before keep.
+func (b *rowBuffer[T]) write(v *T) []byte {
+	b.row.b, b.ends = b.row.b[:0], b.ends[:0]
+	for i := range b.fields {
+		b.fields[i].write(&b.row, v)
+		b.ends = append(b.ends, len(b.row.b))
+	}
+	return b.row.b
+}
+
+// keep adds the row written last.
+func (b *rowBuffer[T]) keep(version uint64, deleted bool) {
+	from := 0
+	for i, end := range b.ends {
+		b.block.columns[i].add(b.row.b[from:end])
+		from = end
+	}
+	b.row.b = b.row.b[:0]
+	b.row.uint64(version)
+	b.row.bool(deleted)
+	b.block.columns[len(b.ends)].add(b.row.b[:8])
+	b.block.columns[len(b.ends)+1].add(b.row.b[8:])
+	b.block.rows++
 }
 
 func (b *rowBuffer[T]) add(v *T, version uint64, deleted bool) {
-	for i := range b.fields {
-		b.fields[i].write(&b.writer, v)
-	}
-	b.uint64(version)
-	b.bool(deleted)
-	b.rows++
-}
-
-// versionBytes is what add ends a row with.
-const versionBytes = 8 + 1
-
-// cut takes off the row that was added last, which began there.
-func (b *rowBuffer[T]) cut(from int) {
-	b.b = b.b[:from]
-	b.rows--
+	b.write(v)
+	b.keep(version, deleted)
 }
 
 // columns names the columns in the order in which rows are written.
 func (b *rowBuffer[T]) columns() string {
 	return "`" + join(append(names(b.fields), "version", "deleted"), "`, `") + "`"
-}
-
-func (b *rowBuffer[T]) reset() {
-	b.b, b.rows = b.b[:0], 0
 }
 
 func qualified(database, table string) string { return "`" + database + "`.`" + table + "`" }

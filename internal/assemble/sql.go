@@ -72,7 +72,7 @@ const sameReplica = "in_order"
 
 // rows runs a query and calls row for each of its rows.
 func (a *Assembler) rows(ctx context.Context, sql string, row func(*reader)) error {
-	body, err := a.cfg.Conn.QueryFormat(clickhouse.Context(ctx, clickhouse.WithSettings(querySettings)), "RowBinary", sql)
+	body, err := a.cfg.Conn.QueryFormat(clickhouse.Context(ctx, clickhouse.WithSettings(querySettings)), rowBinary, sql)
 	if err != nil {
 		return err
 	}

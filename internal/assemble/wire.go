@@ -14,6 +14,9 @@ import (
 // maxString bounds a string that is read: the server sends none longer.
 const maxString = 64 << 20
 
+// rowBinary is the format of what reader reads and writer builds.
+const rowBinary = "RowBinary"
+
 // reader reads ClickHouse's format RowBinary: values one after the other, numbers
 // little-endian, strings and arrays after their length. The first error stays.
 type reader struct {

@@ -13,8 +13,8 @@ import (
 // write makes calls and registrations of the legs, and writes those with a leg
 // that changed.
 func (c *chunk) write(ctx context.Context) error {
-	c.calls.reset()
-	c.registrations.reset()
+	c.calls.block.reset()
+	c.registrations.block.reset()
 	legs := make([]calls.Leg, 0, len(c.legs))
 	var registrations []calls.Registration
 	var registering []*entry
@@ -60,13 +60,11 @@ func (c *chunk) write(ctx context.Context) error {
 	var written []*calls.Call
 	var sums []uint64
 	for i := range made {
-		from := len(c.calls.b)
-		c.calls.add(&made[i], version, false)
-		sum := xxhash.Sum64(c.calls.b[from : len(c.calls.b)-versionBytes])
+		sum := xxhash.Sum64(c.calls.write(&made[i]))
 		if e := c.first(&made[i]); e != nil && e.written == sum && e.row == row(&made[i]) {
-			c.calls.cut(from) // as it is already
-			continue
+			continue // as it is already
 		}
+		c.calls.keep(version, false)
 		written, sums = append(written, &made[i]), append(sums, sum)
 	}
 	for i := range gone {
