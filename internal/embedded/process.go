@@ -96,7 +96,6 @@ func spawn(c Config, library string, lock *os.File) (*process, error) {
 // that was freed stays for a minute, not for ClickHouse's five seconds. Inserts
 // and merges take and free some 30 MiB each, every second or so; to get that
 // from the kernel anew, page by page, was a twentieth of the engine's CPU.
-// Where memory gets short ClickHouse gives it back earlier.
 const (
 	allocatorEnv     = "JE_MALLOC_CONF"
 	allocatorOptions = "dirty_decay_ms:60000"

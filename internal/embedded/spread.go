@@ -11,9 +11,9 @@ import (
 // parent, and without a journal it does not give out an inode again for up to
 // six minutes after its file went: it looks at every such inode of the group for
 // each new file (find_inode_bit and recently_deleted of fs/ext4/ialloc.c). At
-// 20,000 messages a second that was a tenth of the engine's CPU, and more the
-// longer it ran. A folder can say that what is below it is unrelated
-// (FS_TOPDIR_FL, chattr +T): then each part gets a group to itself.
+// 20,000 messages a second that was a tenth of the engine's CPU. A folder
+// can say that what is below it is unrelated (FS_TOPDIR_FL, chattr +T): then
+// each part gets a group to itself.
 //
 // Virtual machines made for one task have such file systems, Firecracker's for
 // one. With a journal there is nothing to gain, and parts stay neighbours.
