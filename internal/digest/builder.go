@@ -112,6 +112,7 @@ type leg struct {
 	base   int64
 	callID []byte
 	data   []byte
+	recent recent
 	// rank and openedAt are of the best opening written, -1 for none.
 	rank     int
 	openedAt int64
@@ -223,21 +224,10 @@ func (b *Builder) Message(m *Message) {
 	}
 	sdp := hashOf(m.SDP)
 	src, dst := hostHash(&m.Src, m.SrcPort), hostHash(&m.Dst, m.DstPort)
-	var e [1 + eventSize]byte
-	e[0] = recordEvent
-	le.PutUint32(e[1:], uint32(m.Time-l.base))
-	e[5] = byte(method)
-	le.PutUint16(e[6:], m.Status)
-	le.PutUint32(e[8:], m.CSeq)
-	le.PutUint32(e[12:], hashOf(m.FromTag))
-	le.PutUint32(e[16:], hashOf(m.ToTag))
-	le.PutUint32(e[20:], hashOf(m.ViaBranch))
-	le.PutUint32(e[24:], src)
-	le.PutUint32(e[28:], dst)
-	le.PutUint32(e[32:], hashOf(m.Node)+m.CaptureID)
-	le.PutUint32(e[36:], sdp)
-	le.PutUint32(e[40:], m.Expires)
-	l.data = append(l.data, e[:]...)
+	l.data = l.recent.appendEvent(l.data, &event{
+		Time: m.Time, Method: method, Status: m.Status, CSeq: m.CSeq, FromTag: hashOf(m.FromTag), ToTag: hashOf(m.ToTag), Branch: hashOf(m.ViaBranch),
+		Src: src, Dst: dst, Agent: hashOf(m.Node) + m.CaptureID, SDP: sdp, Expires: m.Expires,
+	}, l.base)
 
 	answer := m.Status > 0 && method == calls.Invite
 	if opens {

@@ -77,10 +77,11 @@ func (c *candidate) better(rank int, time int64, fields []byte) bool {
 // the reports in them.
 func (d *Decoder) Decode(tenant, callID string, b []byte) (*Leg, error) {
 	l := &Leg{Leg: calls.Leg{Tenant: tenant, CallID: callID}}
-	l.Events = make([]calls.Event, 0, 1+len(b)/(2*eventSize))
+	l.Events = make([]calls.Event, 0, 1+len(b)/eventSize)
 	d.reports = d.reports[:0]
 	base, causeAt := int64(-1), int64(0)
 	var opening candidate
+	var last recent
 	for len(b) > 0 {
 		kind, size := b[0], fixedSize(b[0])
 		if b = b[1:]; len(b) < size {
@@ -103,9 +104,16 @@ func (d *Decoder) Decode(tenant, callID string, b []byte) (*Leg, error) {
 			if base < 0 {
 				return nil, ErrMalformed
 			}
-			if len(l.Events) < MaxEvents {
-				l.Events = append(l.Events, eventAt(fixed, base))
+			e := eventAt(fixed, base)
+			last.add(&e)
+			l.add(&e)
+		case recordBrief:
+			e, ok := last.brief(text)
+			if !ok {
+				return nil, ErrMalformed
 			}
+			last.add(&e)
+			l.add(&e)
 		case recordOpening:
 			if rank, at := int(fixed[0]), int64(le.Uint64(fixed[1:])); opening.better(rank, at, text) {
 				opening = candidate{rank, at, text}
@@ -189,6 +197,13 @@ func Ties(b []byte, each func(value []byte)) {
 	}
 }
 
+// add adds an event, of as many as are looked at.
+func (l *Leg) add(e *event) {
+	if len(l.Events) < MaxEvents {
+		l.Events = append(l.Events, *e)
+	}
+}
+
 func timeOf(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // fixedSize is the length of a record's part of fixed length after its first byte.
@@ -217,7 +232,7 @@ func fixedSize(kind byte) int {
 // hasString says that a string ends the record.
 func hasString(kind byte) bool {
 	switch kind {
-	case recordOpening, recordCorrelation, recordLink, recordAgent, recordNode, recordReason, recordSDP:
+	case recordOpening, recordCorrelation, recordLink, recordAgent, recordNode, recordReason, recordSDP, recordBrief:
 		return true
 	}
 	return false

@@ -32,7 +32,7 @@ func (g *Gathered) Add(b []byte) {
 	}
 	for len(b) > 0 {
 		kind, size := b[0], 1+fixedSize(b[0])
-		if kind < recordBase || kind > recordReport || len(b) < size {
+		if kind < recordBase || kind > recordBrief || len(b) < size {
 			break
 		}
 		if hasString(kind) {
@@ -51,7 +51,7 @@ func (g *Gathered) Add(b []byte) {
 				continue
 			}
 			g.base = base
-		case recordEvent, recordReport:
+		case recordEvent, recordBrief, recordReport:
 		case recordOpening:
 			// One as good is kept: what decides between them is in the fields.
 			rank, at := int(record[1]), int64(le.Uint64(record[2:]))

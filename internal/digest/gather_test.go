@@ -54,7 +54,7 @@ func TestGathered(t *testing.T) {
 		most := 0 // of a second time: messages and reports, and what their times count from
 		for _, p := range pieces {
 			g.Add(p)
-			most += countRecords(p, recordEvent)*(1+eventSize) + countRecords(p, recordReport)*(1+reportSize) + countRecords(p, recordBase)*baseSize
+			most += countEvents(p)*(1+eventSize) + countRecords(p, recordReport)*(1+reportSize) + countRecords(p, recordBase)*baseSize
 		}
 		if got := decode(t, g.Data); !reflect.DeepEqual(got, want) || len(g.Data)-once > most {
 			t.Fatalf("seed %d: %d bytes more after adding all again, want at most %d", seed, len(g.Data)-once, most)

@@ -38,6 +38,7 @@ func (b *Builder) Hand(ids func(ID), users func(User)) []Piece {
 		text = append(text, l.data[l.handed:]...)
 		pieces = append(pieces, Piece{l.slot, string(l.callID), l.news, text[from:len(text):len(text)]})
 		l.handed, l.news = len(l.data), 0
+		l.recent.known = 0 // the next piece stands by itself
 	}
 	b.Tell(ids, users)
 	return pieces

@@ -35,6 +35,10 @@ const (
 	recordSDP = 11
 	// recordReport: see reportSize.
 	recordReport = 12
+	// recordBrief: length and that many bytes of what an event says otherwise than one
+	// of the two before it, in this order: mask uint16 of brief..., time after the
+	// other's in µs as a varint, then what the mask says.
+	recordBrief = 13
 )
 
 // eventSize is the length of an event after its first byte: time in µs after the
