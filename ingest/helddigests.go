@@ -16,6 +16,9 @@ type Handover interface {
 	// it takes nothing at the moment. When the number changes, what was handed to it
 	// under another must be read from the table, where each row has its number.
 	Run() uint64
+	// Ours reports whether it is it that makes calls, also while it takes nothing: then
+	// what is in memory when the process is killed is made again.
+	Ours() bool
 	// Take gives it pieces of the tenant's legs, which are its own from then on. It
 	// reports whether the run is still that.
 	Take(run uint64, tenant string, pieces []digest.Piece) bool
@@ -30,7 +33,7 @@ const (
 	// on it, and those half as old, become rows. heldBytes is how many bytes a worker
 	// holds: above it the oldest go until a quarter is free.
 	holdFor   = 15 * time.Second
-	heldBytes = 12 << 20
+	heldBytes = 10 << 20
 	// Of digests that come faster than floodRate in a worker, in bytes a second, some
 	// 40,000 messages a second with two, an assembler could not keep all in memory: for
 	// so long they are held for floodFor and not handed over.
@@ -126,13 +129,13 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 	if float64(b.Size()-h.size) > float64(w.p.cfg.FloodRate)*max(now.Sub(since), 10*time.Millisecond).Seconds() {
 		h.floodUntil = now.Add(w.p.cfg.FloodPause)
 	}
-	run := uint64(0)
+	run, ours := uint64(0), false
 	if w.p.cfg.Handover != nil {
-		run = w.p.cfg.Handover.Run()
+		run, ours = w.p.cfg.Handover.Run(), w.p.cfg.Handover.Ours()
 	}
-	flood := run != 0 && now.Before(h.floodUntil)
+	flood := ours && now.Before(h.floodUntil)
 	switch {
-	case run == 0, stopping && h.run == 0, h.run != 0 && h.run != run, h.flooded() && !flood:
+	case stopping && h.run == 0, h.run != 0 && h.run != run, !flood && (run == 0 || h.flooded()):
 		// Something may have come since it was handed over: the table says it all.
 		w.flushDigests(b, b.Len(), 0)
 	case flood && h.run == 0:

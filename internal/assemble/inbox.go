@@ -58,6 +58,13 @@ func (b *Inbox) Run() uint64 {
 	return b.run
 }
 
+// Ours implements ingest.Handover.
+func (b *Inbox) Ours() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.run != 0
+}
+
 // Take implements ingest.Handover.
 func (b *Inbox) Take(run uint64, tenant string, pieces []digest.Piece) bool {
 	if !b.take(run, tenant, pieces) {
