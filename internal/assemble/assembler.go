@@ -44,6 +44,13 @@ type Config struct {
 	Replicas bool
 	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
 	Lease time.Duration
+	// Memory is that of the legs of late in bytes, 96 MiB when 0. When half of it has legs
+	// that are not written yet, nothing further is read: it waits in the table.
+	Memory int
+	// Pass is how long a pass goes on, 3 s when 0, and Chunk how many legs are put together
+	// at a time, 4,000 when 0.
+	Pass  time.Duration
+	Chunk int
 	// LinkHeaders are the headers whose equal values tie legs together besides those
 	// that always do, for digests that are made of what is stored.
 	LinkHeaders []string
@@ -70,10 +77,10 @@ const (
 	leaseSigns = 4
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
-	// passBudget is how long a pass goes on, crowdedBudget where it is in the way, and
-	// crowdedShare what is then left of Config.Share.
-	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
-	crowdedShare              = 0.25
+	// passBudget is how long a pass goes on, and crowdedShare what is left of Config.Share
+	// where it is in the way.
+	passBudget   = 3 * time.Second
+	crowdedShare = 0.25
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
@@ -136,8 +143,11 @@ type Assembler struct {
 	near           nearIndex
 	decoder        digest.Decoder
 	tenants        map[string]string
-	// worked counts the legs of this turn.
+	// worked counts the legs of this turn; left says that others were due, the first of
+	// which is next.
 	worked  int
+	left    bool
+	next    *entry
 	rollups []*rollup
 	resumed bool
 	clock   clock
@@ -163,7 +173,7 @@ func New(cfg Config) *Assembler {
 	host, _ := os.Hostname()
 	a := &Assembler{
 		cfg: cfg, links: links, log: cfg.Log, holder: host + "/" + uuid.NewString(), wake: make(chan struct{}, 1),
-		cache: newCache(cacheBytes), carriers: newLinkIndex(), near: newNearIndex(), read: map[int64]uint64{}, tenants: map[string]string{},
+		cache: newCache(cmp.Or(cfg.Memory, cacheBytes)), carriers: newLinkIndex(), near: newNearIndex(), read: map[int64]uint64{}, tenants: map[string]string{},
 		backfill: newBackfill(cfg.LinkHeaders),
 		calls:    newRowBuffer(&schema.CallRows, callFields), registrations: newRowBuffer(&schema.RegistrationRows, registrationFields),
 		rollups: newRollups(), metrics: newMetrics(),
@@ -215,7 +225,7 @@ func (a *Assembler) Run(ctx context.Context) {
 		if len(a.cache.dirty) > busyLegs {
 			pause = max(pause, busyPause)
 		}
-		if (len(a.waiting) > 0 || a.behind()) && !a.crowded() {
+		if (len(a.waiting) > 0 || a.left || a.behind()) && !a.crowded() {
 			pause = minPause // what is late is made up for first
 		}
 		if err != nil {
@@ -261,11 +271,7 @@ func (a *Assembler) turn(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	budget := passBudget
-	if a.crowded() {
-		budget = crowdedBudget
-	}
-	return a.pass(ctx, budget, false)
+	return a.pass(ctx, cmp.Or(a.cfg.Pass, passBudget), false)
 }
 
 func (a *Assembler) crowded() bool { return a.cfg.Crowded != nil && a.cfg.Crowded() }
@@ -290,26 +296,40 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	if a.settledAt.IsZero() {
 		a.settledAt = a.done
 	}
+	over := func() bool { return time.Since(began) > budget }
 	oldest := now
-	for {
-		a.takeHanded()
+	late := func() {
 		if len(a.waiting) > 0 {
 			oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
+		}
+	}
+	for {
+		a.cache.share()
+		a.takeHanded()
+		if len(a.waiting) > 0 && (everything || !a.behind()) {
+			late()
 			if a.waiting, err = a.readInsertions(ctx, a.waiting); err != nil {
 				return err
 			}
 		}
-		if err := a.assemble(ctx, now, everything || len(a.cache.dirty) > readRows); err != nil {
+		if err := a.assemble(ctx, now, over, everything); err != nil {
 			return err
 		}
-		if len(a.waiting) == 0 || time.Since(began) > budget {
+		if !everything && a.behind() && !over() {
+			// There is no room to wait in for what else comes to them.
+			if err := a.assemble(ctx, now, over, true); err != nil {
+				return err
+			}
+		}
+		if len(a.waiting) == 0 || over() {
 			break
 		}
 	}
+	late()
 	a.metrics.lag.Set(max(0, now.Sub(oldest)-a.clock.ahead).Seconds())
 	if len(a.waiting) == 0 && len(a.cache.dirty) == 0 {
 		a.settledAt = now
-	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && t.After(a.settledAt) {
+	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && !a.left && t.After(a.settledAt) {
 		a.settledAt = t // what changed before is written
 	}
 	if doubted := !a.doubtUntil.IsZero() && (everything || !a.doubtful()); doubted || !a.resumed {
@@ -389,18 +409,23 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// behind reports whether legs wait to be written that could be.
-func (a *Assembler) behind() bool { return len(a.cache.dirty) > readRows }
+// behind reports whether as many legs wait to be written as there is room for.
+func (a *Assembler) behind() bool { return a.cache.unwritten() > a.cache.size/2 }
 
-// assemble makes calls of the legs that are due; the newest first, of which
-// somebody may ask.
-func (a *Assembler) assemble(ctx context.Context, now time.Time, everything bool) error {
+// assemble makes calls of the legs that are due, or of a part of them when the time is
+// over; then the rest is due the next time.
+func (a *Assembler) assemble(ctx context.Context, now time.Time, over func() bool, everything bool) error {
 	due := a.due(time.Now(), everything)
-	for list := range slices.Chunk(due, chunkLegs) {
+	a.left, a.next = false, nil
+	for list := range slices.Chunk(due, cmp.Or(a.cfg.Chunk, chunkLegs)) {
 		if err := a.chunk(ctx, now, list); err != nil {
 			return err
 		}
 		a.takeHanded() // what waits there is bounded
+		if due = due[len(list):]; over() && len(due) > 0 {
+			a.left, a.next = true, due[0]
+			break
+		}
 	}
 	return nil
 }
@@ -421,7 +446,8 @@ func (e *entry) ripe(now time.Time, flood bool) bool {
 	return waited >= furtherAfter
 }
 
-// due lists the legs to write.
+// due lists the legs to write: the newest first, of which somebody may ask; many from
+// where there was no time for more.
 func (a *Assembler) due(now time.Time, everything bool) []*entry {
 	out := make([]*entry, 0, len(a.cache.dirty))
 	changed := len(a.cache.dirty)
@@ -431,16 +457,19 @@ func (a *Assembler) due(now time.Time, everything bool) []*entry {
 		}
 		out = append(out, e)
 	}
-	// Of many, some are no longer in memory: those that are stored side by side are
-	// read together.
-	flood := len(out) > floodLegs
-	slices.SortFunc(out, func(x, y *entry) int {
-		byName := cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.callID, y.callID))
-		if flood {
-			return byName
-		}
-		return cmp.Or(cmp.Compare(y.last, x.last), byName)
-	})
+	byName := func(x, y *entry) int {
+		return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.callID, y.callID))
+	}
+	if len(out) <= floodLegs {
+		slices.SortFunc(out, func(x, y *entry) int { return cmp.Or(cmp.Compare(y.last, x.last), byName(x, y)) })
+		return out
+	}
+	// Some are no longer in memory: those that are stored side by side are read together.
+	slices.SortFunc(out, byName)
+	if a.next != nil {
+		i, _ := slices.BinarySearchFunc(out, a.next, byName)
+		out = slices.Concat(out[i:], out[:i])
+	}
 	return out
 }
 

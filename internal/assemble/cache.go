@@ -108,9 +108,10 @@ func (e *entry) touch(slot int64, kinds digest.Kinds, now time.Time) {
 type cache struct {
 	young, old map[legID]*entry
 	bytes      int // of young
-	limit      int // of young, besides kept
-	kept       int // bytes of what young began with
-	forgotten  remembered
+	// size is the memory for all legs, limit half of what is left now for those that are
+	// written; kept is what young began with besides.
+	size, limit, kept int
+	forgotten         remembered
 	// follows is the slot from which on every digest went through here.
 	follows int64
 	// stored is until when the table has all of what was handed over.
@@ -118,9 +119,9 @@ type cache struct {
 	dirty  map[*entry]struct{}
 }
 
-func newCache(limit int) *cache {
+func newCache(size int) *cache {
 	return &cache{
-		young: map[legID]*entry{}, old: map[legID]*entry{}, limit: limit / 2,
+		young: map[legID]*entry{}, old: map[legID]*entry{}, size: size, limit: size / 2,
 		dirty: map[*entry]struct{}{},
 	}
 }
@@ -141,6 +142,18 @@ func (c *cache) get(id legID) *entry {
 	}
 	return e
 }
+
+// unwritten is the memory of the legs that are still to be written.
+func (c *cache) unwritten() (bytes int) {
+	for e := range c.dirty {
+		bytes += e.size()
+	}
+	return bytes
+}
+
+// share gives those that are written the memory that the others leave, half of all at
+// least.
+func (c *cache) share() { c.limit = max(c.size/2, c.size-c.unwritten()) / 2 }
 
 // put enters a leg that is not here.
 func (c *cache) put(e *entry) {
@@ -174,7 +187,7 @@ func (c *cache) knows(id legID, slot int64) bool {
 }
 
 // reset forgets everything, as when another process had the work.
-func (c *cache) reset() { *c = *newCache(2 * c.limit) }
+func (c *cache) reset() { *c = *newCache(c.size) }
 
 // digest takes in a digest as it is stored. A leg is whole when its beginning is in
 // it, and nothing of it can have been stored before it came here: of what two workers

@@ -75,6 +75,12 @@ func playTrouble(t *testing.T, seed uint64) {
 	var now *worker
 	begin := func() {
 		cfg := assemble.Config{Conn: l.DB, Database: l.Name, Share: 0.5, Lease: lease, Log: slog.New(slog.DiscardHandler)}
+		if rng.IntN(3) == 0 {
+			cfg.Memory = 16 << 10 // less than what a part of the traffic takes
+		}
+		if rng.IntN(3) == 0 {
+			cfg.Pass, cfg.Chunk = time.Millisecond, 8 // no pass makes all that it could
+		}
 		if faulty {
 			cfg.Conn = &unsure{Conn: l.DB, rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), seldom: 6}
 		}
@@ -91,7 +97,11 @@ func playTrouble(t *testing.T, seed uint64) {
 			inbox = now.Inbox()
 		}
 		hold := holding{bytes: []int{0, 16 << 10}[rng.IntN(2)], flood: []int{0, 200 << 10}[rng.IntN(2)], pause: time.Duration(rng.IntN(3)) * 300 * time.Millisecond}
-		feed(t, l, packets[i*len(packets)/parts:(i+1)*len(packets)/parts], []int{50, 1000, 100_000}[rng.IntN(3)], rng.IntN(3) == 0, inbox, hold, func() {})
+		feed(t, l, packets[i*len(packets)/parts:(i+1)*len(packets)/parts], []int{50, 1000, 100_000}[rng.IntN(3)], rng.IntN(3) == 0, inbox, hold, func() {
+			if rng.IntN(6) == 0 {
+				now.Inbox().Renew() // as when ClickHouse is too far behind
+			}
+		})
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		what := rng.IntN(4)
 		said = append(said, what)
