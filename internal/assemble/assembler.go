@@ -77,10 +77,10 @@ const (
 	leaseSigns = 4
 	// backlog is where the first pass of a database begins.
 	backlog = 100 * 365 * 24 * time.Hour
-	// passBudget is how long a pass goes on, and crowdedShare what is left of Config.Share
-	// where it is in the way.
-	passBudget   = 3 * time.Second
-	crowdedShare = 0.25
+	// passBudget is how long a pass goes on, crowdedBudget where it is in the way, and
+	// crowdedShare what is then left of Config.Share.
+	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
+	crowdedShare              = 0.25
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
@@ -271,7 +271,11 @@ func (a *Assembler) turn(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return a.pass(ctx, cmp.Or(a.cfg.Pass, passBudget), false)
+	budget := cmp.Or(a.cfg.Pass, passBudget)
+	if a.crowded() {
+		budget = min(budget, crowdedBudget)
+	}
+	return a.pass(ctx, budget, false)
 }
 
 func (a *Assembler) crowded() bool { return a.cfg.Crowded != nil && a.cfg.Crowded() }
