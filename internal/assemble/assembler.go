@@ -143,10 +143,9 @@ type Assembler struct {
 	near           nearIndex
 	decoder        digest.Decoder
 	tenants        map[string]string
-	// worked counts the legs of this turn; left says that others were due, the first of
-	// which is next.
+	// worked counts the legs of this turn; next is the first of those that were due and
+	// for which there was no time, nil when there were none.
 	worked  int
-	left    bool
 	next    *entry
 	rollups []*rollup
 	resumed bool
@@ -225,7 +224,7 @@ func (a *Assembler) Run(ctx context.Context) {
 		if len(a.cache.dirty) > busyLegs {
 			pause = max(pause, busyPause)
 		}
-		if (len(a.waiting) > 0 || a.left || a.behind()) && !a.crowded() {
+		if (len(a.waiting) > 0 || a.next != nil || a.behind()) && !a.crowded() {
 			pause = minPause // what is late is made up for first
 		}
 		if err != nil {
@@ -302,16 +301,13 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	}
 	over := func() bool { return time.Since(began) > budget }
 	oldest := now
-	late := func() {
-		if len(a.waiting) > 0 {
-			oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
-		}
+	if len(a.waiting) > 0 {
+		oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
 	}
 	for {
 		a.cache.share()
 		a.takeHanded()
 		if len(a.waiting) > 0 && (everything || !a.behind()) {
-			late()
 			if a.waiting, err = a.readInsertions(ctx, a.waiting); err != nil {
 				return err
 			}
@@ -329,11 +325,10 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 			break
 		}
 	}
-	late()
 	a.metrics.lag.Set(max(0, now.Sub(oldest)-a.clock.ahead).Seconds())
 	if len(a.waiting) == 0 && len(a.cache.dirty) == 0 {
 		a.settledAt = now
-	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && !a.left && t.After(a.settledAt) {
+	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && a.next == nil && t.After(a.settledAt) {
 		a.settledAt = t // what changed before is written
 	}
 	if doubted := !a.doubtUntil.IsZero() && (everything || !a.doubtful()); doubted || !a.resumed {
@@ -420,14 +415,14 @@ func (a *Assembler) behind() bool { return a.cache.unwritten() > a.cache.size/2 
 // over; then the rest is due the next time.
 func (a *Assembler) assemble(ctx context.Context, now time.Time, over func() bool, everything bool) error {
 	due := a.due(time.Now(), everything)
-	a.left, a.next = false, nil
+	a.next = nil
 	for list := range slices.Chunk(due, cmp.Or(a.cfg.Chunk, chunkLegs)) {
 		if err := a.chunk(ctx, now, list); err != nil {
 			return err
 		}
 		a.takeHanded() // what waits there is bounded
 		if due = due[len(list):]; over() && len(due) > 0 {
-			a.left, a.next = true, due[0]
+			a.next = due[0]
 			break
 		}
 	}

@@ -154,7 +154,7 @@ func appendBrief(b []byte, e, like *event, mask uint16) []byte {
 
 // brief reads a brief event; false when it is none that follows these.
 func (r *recent) brief(b []byte) (e event, ok bool) {
-	ok = len(b) >= 2
+	ok = true
 	take := func(n int) []byte {
 		if len(b) < n {
 			ok, b = false, nil

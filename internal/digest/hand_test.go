@@ -131,9 +131,10 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// countRecords counts the records of a kind in a digest, also those that are the same.
+// countEvents counts the events in a digest, whole and brief, also those that are the same.
 func countEvents(b []byte) int { return countRecords(b, recordEvent) + countRecords(b, recordBrief) }
 
+// countRecords counts the records of a kind in a digest, likewise.
 func countRecords(b []byte, kind byte) (n int) {
 	for len(b) > 0 {
 		this, size := b[0], fixedSize(b[0])
