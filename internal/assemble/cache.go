@@ -29,6 +29,9 @@ type entry struct {
 	// decisive says that the change may decide the call, over that it may end it,
 	// reportsOnly that it is of reports alone.
 	decisive, over, reportsOnly bool
+	// came is the time of the earliest message that came since it is here, in µs since the
+	// epoch, of a leg of which something may be written and nobody knows what.
+	came int64
 	// handedAt is when some of it last came by the inbox: for a while that may be
 	// nowhere else.
 	handedAt time.Time
@@ -206,6 +209,11 @@ func (c *cache) digest(id legID, slot int64, kinds digest.Kinds, data []byte, no
 	}
 	if e.fresh && e.first > c.follows && kinds&digest.Opens != 0 {
 		e.whole = true
+	}
+	if !e.fresh && e.row.start == 0 {
+		if first := digest.First(data); first != 0 && (e.came == 0 || first < e.came) {
+			e.came = first
+		}
 	}
 	e.touch(slot, kinds, now)
 	c.dirty[e] = struct{}{}

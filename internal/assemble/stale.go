@@ -16,28 +16,36 @@ import (
 func row(c *calls.Call) rowKey { return rowKey{c.Key, c.Start.UnixMicro()} }
 
 // staleCalls finds the rows, written before, of calls that are part of the given
-// ones, or that are one of these under another key or hour. What was written of
-// legs by this process is known; of others it is looked for.
-func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call, error) {
+// ones, or that are one of these under another key or hour, and marks of the minutes
+// (markOf) in which rows were that are not there any more. What was written of legs by
+// this process is known; of others it is looked for.
+func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) (gone, marks []calls.Call, err error) {
 	present := make(map[place]bool, len(made))
 	for i := range made {
 		present[placeOf(made[i].Tenant, made[i].Key, made[i].Start)] = true
 	}
-	var out []calls.Call
 	owner := map[legID]*calls.Call{}
 	tenants := map[string]bool{}
 	var ids []string
 	var from, to time.Time
-	// gone takes a row that was written, if it is of the call and not one of those now.
-	gone := func(call *calls.Call, key string, start time.Time) {
+	// was takes a row that was written, if it is of the call and not as it is now.
+	was := func(call *calls.Call, key string, start time.Time) {
 		if start.Before(call.Start) || start.After(call.LastSeen) {
 			return // another call that had the same id, at another time
 		}
-		if k := placeOf(call.Tenant, key, start); !present[k] {
+		k := placeOf(call.Tenant, key, start)
+		if present[k] && minuteOf(start).Equal(minuteOf(call.Start)) {
+			return
+		}
+		if !present[k] {
 			present[k] = true
-			out = append(out, calls.Call{Tenant: call.Tenant, Key: key, Start: start})
-		} else if !start.Equal(call.Start) {
-			c.rollups[0].change(start) // where a row was that the new one stands for
+			gone = append(gone, calls.Call{Tenant: call.Tenant, Key: key, Start: start})
+		}
+		mark := markOf(call.Tenant, start)
+		if k = placeOf(mark.Tenant, mark.Key, mark.Start); !present[k] {
+			present[k] = true
+			marks = append(marks, mark)
+			c.rollups[0].change(start) // also if the insert fails, and nobody knows what is there
 		}
 	}
 	for i := range made {
@@ -56,8 +64,11 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 			}
 			fresh, alone = fresh && l.e.fresh, alone && !l.e.doubtful
 			k := l.e.row
+			if k.start == 0 && l.e.came != 0 && l.e.came <= call.Start.UnixMicro() && minuteOf(call.Start).Before(minuteOf(call.LastSeen)) {
+				alone = false // it may have begun in another minute, as far as was known
+			}
 			if k.start != 0 && slices.Contains(all, k.key) {
-				gone(call, k.key, time.UnixMicro(k.start).UTC())
+				was(call, k.key, time.UnixMicro(k.start).UTC())
 			}
 			unknown = unknown || (k.start == 0 || c.doubtful()) && c.inherited(call.Start)
 		}
@@ -80,17 +91,17 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) ([]calls.Call
 		}
 	}
 	if len(ids) == 0 {
-		return out, nil
+		return gone, marks, nil
 	}
 	sql := "SELECT tenant, correlation_id, start FROM " + c.table(schema.CallRows.Name) + " FINAL WHERE " + hours(from, to) +
 		" AND tenant IN " + inList(keysOf(tenants)) + " AND correlation_id IN " + inList(ids)
-	err := c.rows(ctx, sql, func(r *reader) {
+	err = c.rows(ctx, sql, func(r *reader) {
 		k := legID{c.intern(r.bytes()), r.string()}
 		if start, call := time.UnixMicro(r.int64()).UTC(), owner[k]; call != nil {
-			gone(call, k.callID, start)
+			was(call, k.callID, start)
 		}
 	})
-	return out, err
+	return gone, marks, err
 }
 
 // place is where a row of calls is: of several with the same place the newest
@@ -103,6 +114,16 @@ type place struct {
 func placeOf(tenant, key string, start time.Time) place {
 	return place{tenant, key, start.Unix() / 3600}
 }
+
+// markOf is a row, of no call, that is marked as gone: it says that in the minute there
+// was one that is not there any more. It is inserted with what takes that one's place,
+// and so is known of after a kill, when nothing may be left of the other (resume).
+func markOf(tenant string, start time.Time) calls.Call {
+	start = minuteOf(start)
+	return calls.Call{Tenant: tenant, Key: "\x00" + start.Format("04"), Start: start}
+}
+
+func minuteOf(t time.Time) time.Time { return t.Truncate(time.Minute) }
 
 // staleRegistrations finds the rows, written before, of attempts that began
 // earlier than was known.

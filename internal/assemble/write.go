@@ -48,7 +48,7 @@ func (c *chunk) write(ctx context.Context) error {
 			made = append(made, call)
 		}
 	}
-	gone, err := c.staleCalls(ctx, made)
+	gone, marks, err := c.staleCalls(ctx, made)
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,10 @@ func (c *chunk) write(ctx context.Context) error {
 		c.calls.keep(version, false)
 		written, sums = append(written, &made[i]), append(sums, sum)
 	}
-	for i := range gone {
-		c.calls.add(&gone[i], version, true)
+	for _, list := range [][]calls.Call{gone, marks} {
+		for i := range list {
+			c.calls.add(&list[i], version, true)
+		}
 	}
 	for i := range registrations {
 		c.registrations.add(&registrations[i], version, false)
@@ -88,8 +90,8 @@ func (c *chunk) write(ctx context.Context) error {
 		c.rollups[0].change(call.Start)
 	}
 	c.note(written, sums, registrations, registering)
-	for i := range gone {
-		c.rollups[0].change(gone[i].Start)
+	for i := range marks {
+		c.rollups[0].change(marks[i].Start)
 	}
 	for _, list := range [][]calls.Registration{registrations, goneToo} {
 		for i := range list {
