@@ -54,7 +54,8 @@ type Rollup struct {
 	// Dimensions are, by name, the SQL of a row's values: an array.
 	Dimensions []Dimension
 
-	// computed is what the source computes of rows r of the table.
+	// columns are the source's, computed is what it computes of rows r of the table.
+	columns  []Column
 	computed map[string]string
 }
 
@@ -81,10 +82,11 @@ type Resolution struct {
 // before, the first of the source.
 var Resolutions = []Resolution{{"1m", 60, 90}, {"1h", 3600, 730}, {"1d", 86400, 3650}}
 
-// one is SQL that is 1 where the condition holds for a call that was attempted.
-func attempted(condition string) string {
-	return "(method = 'INVITE' AND opened = 1 AND (" + condition + "))"
-}
+// isAttempt is the condition for a call that was attempted.
+const isAttempt = "method = 'INVITE' AND opened = 1"
+
+// attempted is SQL that is 1 where the condition holds for a call that was attempted.
+func attempted(condition string) string { return "(" + isAttempt + " AND (" + condition + "))" }
 
 const (
 	isAnswered = "final_status BETWEEN 200 AND 299"
@@ -101,7 +103,7 @@ func figureIf(condition, value string) string {
 
 // CallRollup sums up calls.
 var CallRollup = Rollup{
-	Name: "kpi", Source: "calls", Rows: "call_rows", computed: callComputed,
+	Name: "kpi", Source: "calls", Rows: "call_rows", columns: callColumns(), computed: callComputed,
 	Sums: []Sum{
 		{Name: "attempts", Doc: "INVITE calls whose opening was seen.", SQL: attempted("1")},
 		{Name: "pending", Doc: "Of these, without an outcome yet.", SQL: attempted("outcome = 'in_progress' AND NOT (" + isAnswered + ")")},
@@ -148,7 +150,7 @@ const wasRegistered = "outcome IN ('registered', 'deregistered')"
 
 // RegistrationRollup sums up registrations.
 var RegistrationRollup = Rollup{
-	Name: "registrations", Source: "registrations", Rows: "registration_rows", computed: registrationComputed,
+	Name: "registrations", Source: "registrations", Rows: "registration_rows", columns: registrationColumns(), computed: registrationComputed,
 	Sums: []Sum{
 		{Name: "attempts", Doc: "Attempts to register.", SQL: "1"},
 		{Name: "pending", Doc: "Of these, without an outcome yet.", SQL: "outcome = 'in_progress'"},
@@ -262,10 +264,54 @@ func (r *Rollup) Sum(name string) (Sum, bool) {
 // source that meet the condition, which must be all that begin in the buckets.
 // buckets is a condition on the column bucket for the same: rows that are there
 // and have no calls any more become zero.
+//
+// Half of what such a query takes is its planning, so it reads the columns that it
+// wants rather than the source, says once what most sums ask, and asks it of a call
+// rather than of each of its values.
 func (r *Rollup) FillSQL(o Options, condition, buckets string, version uint64) string {
-	return r.fill(o, Resolutions[0], "SELECT toStartOfMinute(start) AS bucket, tenant, pair.1 AS dim, pair.2 AS value, "+r.list(Sum.Gather)+
-		"\n    FROM (SELECT * FROM "+o.table(r.Source)+" WHERE "+condition+") ARRAY JOIN "+r.pairs()+" AS pair GROUP BY bucket, tenant, dim, value"+
+	ofCall, ofValue := make([]string, len(r.Sums)), make([]string, len(r.Sums))
+	for i, s := range r.Sums {
+		name := fmt.Sprintf("s%d", i)
+		sql := strings.ReplaceAll(s.SQL, isAttempt, "is_attempt")
+		if !s.Quantiles {
+			sql = "toFloat64(" + sql + ")"
+		}
+		ofCall[i] = sql + " AS " + name
+		s.SQL = name
+		ofValue[i] = s.Gather() + " AS `" + s.Name + "`"
+	}
+	return r.fill(o, Resolutions[0], "SELECT bucket, tenant, pair.1 AS dim, pair.2 AS value, "+strings.Join(ofValue, ", ")+
+		"\n    FROM (SELECT toStartOfMinute(start) AS bucket, tenant, "+strings.Join(ofCall, ", ")+", "+r.pairs()+" AS pairs"+
+		"\n    FROM ("+r.rowsSQL(o, condition)+")) ARRAY JOIN pairs AS pair GROUP BY bucket, tenant, dim, value"+
 		" ORDER BY "+o.ofTrunk()+" DESC, attempts DESC LIMIT "+maxValues+" BY bucket, tenant, dim", buckets, version)
+}
+
+// rowsSQL reads the columns of the source that sums and dimensions are made of.
+func (r *Rollup) rowsSQL(o Options, condition string) string {
+	wanted := map[string]bool{"tenant": true, "start": true}
+	var columns []string
+	note := func(sql string) {
+		if strings.Contains(sql, isAttempt) && !wanted["is_attempt"] {
+			wanted["is_attempt"] = true
+			columns = append(columns, isAttempt+" AS is_attempt")
+		}
+		for _, name := range identifiers.FindAllString(strings.ReplaceAll(sql, isAttempt, ""), -1) {
+			wanted[name] = true
+		}
+	}
+	for _, s := range r.Sums {
+		note(s.SQL)
+	}
+	for _, d := range r.Dimensions {
+		note(d.Values)
+	}
+	var read []Column
+	for _, c := range r.columns {
+		if wanted[c.Name] {
+			read = append(read, c)
+		}
+	}
+	return "SELECT " + strings.Join(append(viewed(read, r.computed), columns...), ", ") + " FROM " + o.table(r.Rows) + " AS r FINAL WHERE " + condition
 }
 
 // CoarsenSQL computes buckets of the resolution, by its place in Resolutions, of
@@ -276,7 +322,7 @@ func (r *Rollup) CoarsenSQL(o Options, place int, finer, buckets string, version
 		res.Seconds, res.Seconds, r.list(Sum.Merge), o.table(r.TableName(from)), finer), buckets, version)
 }
 
-// fill inserts what the query gives, and zeros for the keys that there are.
+// fill inserts what the query gives, and zeros for the keys that there are besides.
 func (r *Rollup) fill(o Options, res Resolution, query, buckets string, version uint64) string {
 	table := o.table(r.TableName(res))
 	var names, zeros []string
@@ -288,8 +334,9 @@ func (r *Rollup) fill(o Options, res Resolution, query, buckets string, version 
 		}
 		zeros = append(zeros, zero+" AS `"+s.Name+"`")
 	}
-	return fmt.Sprintf("INSERT INTO %s (bucket, tenant, dim, value, %s, version)\nSELECT bucket, tenant, dim, value, %s, %d\nFROM\n(\n    SELECT bucket, tenant, dim, value, %s FROM (%s)\n    UNION ALL\n    SELECT bucket, tenant, dim, value, %s FROM %s WHERE %s\n)\nGROUP BY bucket, tenant, dim, value",
-		table, strings.Join(names, ", "), r.list(Sum.Merge), version, strings.Join(names, ", "), query, strings.Join(zeros, ", "), table, buckets)
+	columns := "bucket, tenant, dim, value, " + strings.Join(names, ", ")
+	return fmt.Sprintf("INSERT INTO %s (%s, version)\nSELECT %s, %d\nFROM\n(\n    SELECT %s, 1 AS is_there FROM (%s)\n    UNION ALL\n    SELECT bucket, tenant, dim, value, %s, 0 AS is_there FROM %s WHERE %s\n)\nORDER BY is_there DESC LIMIT 1 BY bucket, tenant, dim, value",
+		table, columns, columns, version, columns, query, strings.Join(zeros, ", "), table, buckets)
 }
 
 func (r *Rollup) list(f func(Sum) string) string {

@@ -15,14 +15,14 @@ import (
 	"github.com/heplake/heplake/schema"
 )
 
-// When buckets are computed again: after a change, but not more often than this,
-// by resolution; and once more when time alone has decided what was undecided.
-// Series read the newest of them from the calls' rows.
+// When buckets are computed: after a change, all that changed together, but not more
+// often than this, by resolution; and once more when time alone has decided what was
+// undecided. Series read the newest of them from the calls' rows.
 var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute}
 
-// refillShare bounds the time that filling takes where buckets are large: one is not
-// filled again before this many times as long as that took last time, and
-// refillLongest at most: who reads series has the newest ten minutes of the calls.
+// refillShare bounds the time that filling takes: it is not done again before this many
+// times as long as it took last time, and refillLongest at most: who reads series has the
+// newest ten minutes of the calls.
 const (
 	refillShare   = 500
 	refillLongest = 3 * time.Minute
@@ -47,9 +47,10 @@ type rollup struct {
 	// rows is the table whose versions tell what changed.
 	rows *schema.Table
 	// buckets are those in work, by resolution and start; took is how long it took
-	// to fill some, by resolution.
+	// to fill some, by resolution, and done when all that were due had been.
 	buckets [3]map[int64]*bucket
 	took    [3]time.Duration
+	done    [3]time.Time
 }
 
 func newRollups() []*rollup {
@@ -134,6 +135,9 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 				r.filled(place, group)
 				a.worked += fillWork
 			}
+			if len(due) > 0 {
+				r.done[place] = time.Now()
+			}
 		}
 	}
 	return nil
@@ -144,6 +148,7 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 func (r *rollup) due(place int, everything bool) []int64 {
 	var out []int64
 	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))
+	soon := time.Since(r.done[place]) < every
 	for at, b := range r.buckets[place] {
 		if place > 0 && !b.changed {
 			if time.Since(b.done) >= every {
@@ -151,7 +156,9 @@ func (r *rollup) due(place int, everything bool) []int64 {
 			}
 			continue
 		}
-		if everything && b.changed || b.changed && time.Since(b.done) >= every || !b.changed && time.Since(b.changedAt) >= settleAfter {
+		// done of those for which there was time is later than that of all.
+		if b.changed && (everything || !soon && time.Since(b.done) >= every) ||
+			!b.changed && time.Since(b.changedAt) >= settleAfter && (everything || !soon) {
 			out = append(out, at)
 		}
 	}
