@@ -44,7 +44,7 @@ type Config struct {
 	Replicas bool
 	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
 	Lease time.Duration
-	// Memory is that of the legs of late in bytes, 96 MiB when 0. When half of it has legs
+	// Memory is that of the legs of late in bytes, 80 MiB when 0. When half of it has legs
 	// that are not written yet, nothing further is read: it waits in the table.
 	Memory int
 	// Pass is how long a pass goes on, 3 s when 0, and Chunk how many legs are put together
@@ -84,7 +84,7 @@ const (
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
-	cacheBytes = 96 << 20
+	cacheBytes = 80 << 20
 )
 
 // When a leg that changed is made a call of again. A call is written when it
@@ -305,7 +305,6 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 		oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
 	}
 	for {
-		a.cache.share()
 		a.takeHanded()
 		if len(a.waiting) > 0 && (everything || !a.behind()) {
 			if a.waiting, err = a.readInsertions(ctx, a.waiting); err != nil {
@@ -352,7 +351,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	a.metrics.runs.Inc()
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
 	a.metrics.pending.Set(float64(len(a.cache.dirty)))
-	a.metrics.cached.Set(float64(len(a.cache.young) + len(a.cache.old)))
+	a.metrics.cached.Set(float64(len(a.cache.legs)))
 	return nil
 }
 
@@ -409,7 +408,7 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 }
 
 // behind reports whether as many legs wait to be written as there is room for.
-func (a *Assembler) behind() bool { return a.cache.unwritten() > a.cache.size/2 }
+func (a *Assembler) behind() bool { return a.cache.unwritten > a.cache.size/2 }
 
 // assemble makes calls of the legs that are due, or of a part of them when the time is
 // over; then the rest is due the next time.

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"container/list"
 	"hash/maphash"
 	"time"
 
@@ -44,6 +45,10 @@ type entry struct {
 	doubtful bool
 	// attempts are the starts of the registrations written of it, in µs.
 	attempts []int64
+
+	// used is its place among those in the cache, and counted the size that it has there.
+	used    *list.Element
+	counted int
 }
 
 // rowKey names a row of calls.
@@ -64,7 +69,7 @@ func (c *cache) held(e *entry, now time.Time) bool {
 }
 
 // size is about the memory that it takes.
-func (e *entry) size() int { return e.digests.Held() + len(e.tenant) + len(e.callID) + 400 }
+func (e *entry) size() int { return e.digests.Held() + len(e.tenant) + len(e.callID) + 450 }
 
 // maxLegBytes bounds the digests of a leg that are kept: a Call-ID with more is no
 // call but a fault or an attack.
@@ -109,12 +114,13 @@ func (e *entry) touch(slot int64, kinds digest.Kinds, now time.Time) {
 // cache has the legs of late. What it forgets it knows to have known, so that a
 // leg which is neither in it nor forgotten has no messages since it follows.
 type cache struct {
-	young, old map[legID]*entry
-	bytes      int // of young
-	// size is the memory for all legs, limit half of what is left now for those that are
-	// written; kept is what young began with besides.
-	size, limit, kept int
-	forgotten         remembered
+	legs map[legID]*entry
+	// used has them in the order in which they were asked for, the last one first.
+	used list.List
+	// bytes is their memory, unwritten that of those that are still to be written; size
+	// is what there is for all.
+	bytes, unwritten, size int
+	forgotten              remembered
 	// follows is the slot from which on every digest went through here.
 	follows int64
 	// stored is until when the table has all of what was handed over.
@@ -123,10 +129,7 @@ type cache struct {
 }
 
 func newCache(size int) *cache {
-	return &cache{
-		young: map[legID]*entry{}, old: map[legID]*entry{}, size: size, limit: size / 2,
-		dirty: map[*entry]struct{}{},
-	}
+	return &cache{legs: map[legID]*entry{}, size: size, dirty: map[*entry]struct{}{}}
 }
 
 var seed = maphash.MakeSeed()
@@ -135,52 +138,73 @@ func (id legID) hash() uint64 { return maphash.Comparable(seed, id) }
 
 // get returns the leg, nil when it is not here.
 func (c *cache) get(id legID) *entry {
-	if e := c.young[id]; e != nil {
-		return e
-	}
-	e := c.old[id]
+	e := c.legs[id]
 	if e != nil {
-		delete(c.old, id)
-		c.put(e)
+		c.used.MoveToFront(e.used)
 	}
 	return e
 }
 
-// unwritten is the memory of the legs that are still to be written.
-func (c *cache) unwritten() (bytes int) {
-	for e := range c.dirty {
-		bytes += e.size()
-	}
-	return bytes
-}
-
-// share gives those that are written the memory that the others leave, half of all at
-// least.
-func (c *cache) share() { c.limit = max(c.size/2, c.size-c.unwritten()) / 2 }
-
 // put enters a leg that is not here.
 func (c *cache) put(e *entry) {
-	if c.bytes > c.limit+c.kept {
-		c.forget()
-	}
-	c.young[e.legID] = e
-	c.bytes += e.size()
+	c.forget()
+	c.legs[e.legID] = e
+	e.used = c.used.PushFront(e)
+	c.count(e)
 }
 
-// forget lets the older half go, all but what is still to be written, or stored: that
-// counts no more until the next time, or it would be gone through with every leg.
-func (c *cache) forget() {
-	old, now := c.old, time.Now()
-	c.old, c.young, c.bytes = c.young, make(map[legID]*entry, len(c.young)), 0
-	for id, e := range old {
-		if e.dirty() || c.held(e, now) {
-			c.young[id] = e
-			c.bytes += e.size()
-		} else {
-			c.forgotten.add(id.hash())
-		}
+// count takes note of an entry's size.
+func (c *cache) count(e *entry) {
+	if e.used == nil {
+		return // it is not here any more
 	}
-	c.kept = c.bytes
+	size := e.size()
+	c.bytes += size - e.counted
+	if e.dirty() {
+		c.unwritten += size - e.counted
+	}
+	e.counted = size
+}
+
+// forgetMost is how many legs are looked at for each that comes, so that one is never
+// long about it: on the whole one goes for each.
+const forgetMost = 4
+
+// forget lets those go that nobody asked for the longest, while there is less room than
+// they take: all but what is still to be written, or stored. Those that are written have
+// half of the room at least.
+func (c *cache) forget() {
+	now := time.Now()
+	for range forgetMost {
+		if c.bytes-c.unwritten <= max(c.size/2, c.size-c.unwritten) || c.used.Len() == 0 {
+			return
+		}
+		last := c.used.Back()
+		e := last.Value.(*entry)
+		if e.dirty() || c.held(e, now) {
+			c.used.MoveToFront(last)
+			continue
+		}
+		c.used.Remove(last)
+		delete(c.legs, e.legID)
+		c.bytes -= e.counted
+		e.used, e.counted = nil, 0
+		c.forgotten.add(e.hash())
+	}
+}
+
+// settled notes that a leg is written as it is. What is over has no more of its memory
+// than it needs.
+func (c *cache) settled(e *entry, now time.Time) {
+	if e.dirty() {
+		delete(c.dirty, e)
+		c.unwritten -= e.counted
+	}
+	e.dirtySince, e.assembledAt = time.Time{}, now
+	if e.kinds&digest.Over != 0 {
+		e.digests.Trim()
+		c.count(e)
+	}
 }
 
 // knows reports whether a leg that is not here has no digests of the slot or
@@ -198,15 +222,11 @@ func (c *cache) reset() { *c = *newCache(c.size) }
 func (c *cache) digest(id legID, slot int64, kinds digest.Kinds, data []byte, now time.Time) *entry {
 	e := c.get(id)
 	if e == nil {
-		known := c.knows(id, slot)
-		e = &entry{legID: id, fresh: known}
-		e.add(slot, kinds, data)
+		e = &entry{legID: id, fresh: c.knows(id, slot)}
 		c.put(e)
-	} else {
-		was := e.size()
-		e.add(slot, kinds, data)
-		c.bytes += e.size() - was
 	}
+	e.add(slot, kinds, data)
+	c.count(e)
 	if e.fresh && e.first > c.follows && kinds&digest.Opens != 0 {
 		e.whole = true
 	}
@@ -215,8 +235,11 @@ func (c *cache) digest(id legID, slot int64, kinds digest.Kinds, data []byte, no
 			e.came = first
 		}
 	}
+	if !e.dirty() {
+		c.dirty[e] = struct{}{}
+		c.unwritten += e.counted
+	}
 	e.touch(slot, kinds, now)
-	c.dirty[e] = struct{}{}
 	return e
 }
 

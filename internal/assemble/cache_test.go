@@ -1,7 +1,6 @@
 package assemble
 
 import (
-	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -9,43 +8,63 @@ import (
 	"github.com/heplake/heplake/internal/digest"
 )
 
-// TestForgetsSeldom fills the cache with far more legs that are to be written than
-// it has room for: all are kept, and they are not gone through with every leg that
-// comes.
-func TestForgetsSeldom(t *testing.T) {
+// TestForgets fills the cache with far more legs that are to be written than it has
+// room for: all are kept. Once they are written they go, those first that nobody asked
+// for the longest.
+func TestForgets(t *testing.T) {
 	const legs, room = 20_000, 1_000
 	now := time.Unix(1_800_000_000, 0)
-	size := (&entry{legID: legID{"", "10000"}, digests: digest.Gathered{Data: make([]byte, 640)}}).size()
-	c := newCache(2 * room * size)
-	young := func() uintptr { return reflect.ValueOf(c.young).Pointer() }
-	forgot, last := 0, young()
-	for i := range legs {
-		c.digest(legID{"", strconv.Itoa(i)}, now.Unix(), digest.OfCall, make([]byte, 100), now)
-		if p := young(); p != last {
-			forgot, last = forgot+1, p
+	id := func(n int) legID { return legID{"", strconv.Itoa(10_000 + n)} }
+	size := (&entry{legID: id(0), digests: digest.Gathered{Data: make([]byte, 640)}}).size()
+	c := newCache(room * size)
+	add := func(n int) *entry {
+		return c.digest(id(n), now.Unix(), digest.OfCall|digest.Over, make([]byte, 100), now)
+	}
+	books := func() {
+		t.Helper()
+		bytes, unwritten := 0, 0
+		for _, e := range c.legs {
+			bytes += e.size()
+			if e.dirty() {
+				unwritten += e.size()
+			}
+		}
+		if bytes != c.bytes || unwritten != c.unwritten || c.used.Len() != len(c.legs) {
+			t.Fatalf("%d B, %d of them unwritten, %d legs: the books say %d, %d, %d", bytes, unwritten, len(c.legs), c.bytes, c.unwritten, c.used.Len())
 		}
 	}
-	if n := len(c.young) + len(c.old); n != legs {
+	for n := range legs {
+		add(n)
+	}
+	if n := len(c.legs); n != legs {
 		t.Errorf("%d of %d legs are kept", n, legs)
 	}
-	if forgot > 2*legs/room {
-		t.Errorf("legs were forgotten %d times", forgot)
-	}
-	// Once they are written, they go.
+	books()
 	for e := range c.dirty {
-		e.dirtySince = time.Time{}
+		c.settled(e, now)
 	}
-	clear(c.dirty)
-	for i := range legs {
-		e := c.digest(legID{"", strconv.Itoa(legs + i)}, now.Unix(), digest.OfCall, make([]byte, 100), now)
-		e.dirtySince = time.Time{}
-		delete(c.dirty, e)
+	if c.unwritten != 0 || len(c.dirty) != 0 {
+		t.Errorf("%d B of %d legs are to be written", c.unwritten, len(c.dirty))
 	}
-	if n := len(c.young) + len(c.old); n > legs+4*room {
-		t.Errorf("%d legs are kept once they are written", n)
+	books()
+	for n := range legs {
+		c.get(id(0)) // somebody asks for it
+		c.settled(add(legs+n), now)
 	}
-	if !c.forgotten.has(legID{"", "0"}.hash()) {
-		t.Error("it does not know what it forgot")
+	if c.bytes > (room+2)*size {
+		t.Errorf("%d B are kept once they are written, there is room for %d", c.bytes, room*size)
+	}
+	books()
+	for _, test := range []struct {
+		n    int
+		want bool
+	}{{0, true}, {1, false}, {legs - 1, false}, {legs, false}, {2*legs - room/2, true}, {2*legs - 1, true}} {
+		if got := c.legs[id(test.n)] != nil; got != test.want {
+			t.Errorf("leg %d: kept is %t, want %t", test.n, got, test.want)
+		}
+		if knows := c.forgotten.has(id(test.n).hash()); !test.want && !knows {
+			t.Errorf("it does not know that it forgot leg %d", test.n)
+		}
 	}
 }
 

@@ -59,8 +59,7 @@ func (a *Assembler) chunk(ctx context.Context, now time.Time, due []*entry) erro
 	}
 	settled := time.Now()
 	for _, e := range due {
-		e.dirtySince, e.assembledAt = time.Time{}, settled
-		delete(a.cache.dirty, e)
+		a.cache.settled(e, settled)
 	}
 	a.metrics.legs.Add(float64(len(due)))
 	a.worked += len(due)
@@ -212,13 +211,14 @@ func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
 		c.metrics.loaded.Add(float64(len(ids)))
 		err := c.digests(ctx, legCondition(s, ids)+" ORDER BY slot", func(id legID, slot int64, kinds digest.Kinds, data []byte) {
 			if e := wanted[id]; e != nil {
-				was := e.size()
 				e.add(slot, kinds, data)
-				c.cache.bytes += e.size() - was
 			}
 		})
 		for _, h := range held {
 			h.giveBack()
+		}
+		for _, e := range part {
+			c.cache.count(e)
 		}
 		if err != nil {
 			return err

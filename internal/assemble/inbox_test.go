@@ -106,8 +106,7 @@ func TestHeldEntriesStay(t *testing.T) {
 	add := func(id string, handed time.Time) {
 		e := c.digest(legID{"t", id}, 600, digest.OfCall|digest.Opens, data, now)
 		e.handedAt = handed
-		e.dirtySince = time.Time{}
-		delete(c.dirty, e)
+		c.settled(e, now)
 	}
 	add("held", now)
 	add("stored", c.stored)

@@ -144,17 +144,16 @@ func (a *Assembler) warm(ctx context.Context, now time.Time) error {
 			if e == nil {
 				e = &entry{legID: id}
 				entries = append(entries, e)
-				e.add(slot, kinds, data)
 				a.cache.put(e)
-			} else {
-				e.add(slot, kinds, data)
 			}
+			e.add(slot, kinds, data)
+			a.cache.count(e)
 			a.index(id, kinds, data)
 		})
 		if err != nil {
 			return err
 		}
-		if a.cache.bytes > a.cache.limit/2 {
+		if a.cache.bytes > a.cache.size/2 {
 			break
 		}
 		a.cache.follows = slot.Unix()

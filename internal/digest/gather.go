@@ -106,5 +106,14 @@ func (g *Gathered) AddApart(b []byte) {
 	*g = Gathered{Data: append(g.Data, b...), noted: g.noted[:0], base: -1}
 }
 
+// Trim gives back memory that is not needed unless more is added; what is added then may
+// say again what is in Data.
+func (g *Gathered) Trim() {
+	g.noted = nil
+	if cap(g.Data)-len(g.Data) > len(g.Data)/8 {
+		g.Data = append(make([]byte, 0, len(g.Data)), g.Data...)
+	}
+}
+
 // Held is the memory that it takes, in bytes.
 func (g *Gathered) Held() int { return cap(g.Data) + 8*cap(g.noted) }
