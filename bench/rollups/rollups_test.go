@@ -1,12 +1,14 @@
-// Package rollups measures what calls and KPIs cost: the CPU time of ClickHouse
-// for inserts and merges with the feeds and the assembler, beside that of messages
-// alone, and the CPU time of the assembler itself.
+// Package rollups measures what calls and KPIs cost: the CPU time of ClickHouse for
+// inserts and merges with the feeds and the assembler, beside that of messages alone, and
+// of messages with the tables by which searches find them; and the CPU time of the
+// assembler itself.
 //
 //	go test ./bench/rollups -run '^$' -bench . -benchtime 1x
 package rollups
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"strconv"
@@ -37,31 +39,48 @@ const (
 	packets = 1_200_000
 )
 
+// stored is what is stored of the traffic.
+type stored int
+
+const (
+	messages stored = iota // messages and media alone
+	found                  // and ids and users, by which they are found
+	all                    // and calls, registrations and KPIs
+)
+
 func BenchmarkRollups(b *testing.B) {
-	alone := 0.0
-	for _, with := range []bool{false, true} {
-		name := "messages alone"
-		if with {
-			name = "with calls and KPIs"
-		}
+	server := map[stored]float64{}
+	for what, name := range []string{"messages alone", "with what finds them", "with calls and KPIs"} {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {
-				server, own, messages := run(b, with)
-				b.ReportMetric(server/messages, "clickhouse-s/M")
-				if with {
-					b.ReportMetric(own/messages, "assembler-s/M")
-					b.ReportMetric((server-alone)/messages, "added-s/M")
-				} else {
-					alone = server
+				s, own := run(b, stored(what))
+				server[stored(what)] = s
+				b.ReportMetric(s, "clickhouse-s/M")
+				if stored(what) != all {
+					continue
 				}
+				b.ReportMetric(own, "assembler-s/M")
+				b.ReportMetric(s-server[messages], "added-s/M")
+				b.ReportMetric(s-server[found], "rollups-s/M")
 			}
 		})
 	}
 }
 
-// run sends the traffic and returns the CPU seconds of ClickHouse, those of an
-// assembler that makes every call once more, and the SIP messages in millions.
-func run(b *testing.B, with bool) (server, own, messages float64) {
+// withoutDigests is a connection on which what calls are made of is not stored.
+type withoutDigests struct{ driver.Conn }
+
+func (c withoutDigests) InsertFormat(ctx context.Context, format, query string, data io.Reader) error {
+	if strings.Contains(query, schema.LegDigests.Name) {
+		_, err := io.Copy(io.Discard, data)
+		return err
+	}
+	return c.Conn.InsertFormat(ctx, format, query, data)
+}
+
+// run sends the traffic and returns the CPU seconds of ClickHouse for each million SIP
+// messages, and those of an assembler that makes every call once more.
+func run(b *testing.B, what stored) (server, own float64) {
 	b.Helper()
 	engine := chtest.StartEngine(b, embedded.Config{})
 	conn := chtest.Dial(b, strings.TrimSuffix(engine.URL(embedded.Owner), "/"+schema.Database))
@@ -73,7 +92,7 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if !with {
+	if what != all {
 		for _, f := range schema.Feeds() {
 			exec(b, conn, "DROP VIEW "+schema.Database+"."+f.Name+" SYNC")
 		}
@@ -84,12 +103,12 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 	a := assemble.New(assemble.Config{Conn: conn})
 	go func() {
 		defer close(done)
-		if with {
+		if what == all {
 			a.Run(ctx)
 		}
 	}()
 	before := engineCPU(b, engine.PID())
-	send(b, conn, with, a.Inbox())
+	send(b, conn, what, a.Inbox())
 	for idle := 0; idle < 4; time.Sleep(500 * time.Millisecond) {
 		if idle++; count(b, conn, "SELECT count() FROM system.merges") > 0 {
 			idle = 0
@@ -98,21 +117,24 @@ func run(b *testing.B, with bool) (server, own, messages float64) {
 	cancel()
 	<-done
 	server = engineCPU(b, engine.PID()) - before
-	messages = float64(count(b, conn, "SELECT count() FROM "+schema.Database+".sip")) / 1e6
-	if with {
+	millions := float64(count(b, conn, "SELECT count() FROM "+schema.Database+".sip")) / 1e6
+	if what == all {
 		began := ownCPU(b)
 		if err := assemble.New(assemble.Config{Conn: conn}).Pass(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		own = ownCPU(b) - began
 	}
-	return server, own, messages
+	return server / millions, own / millions
 }
 
 // send sends the traffic through the pipeline and waits until it is stored.
-func send(b *testing.B, conn driver.Conn, digests bool, inbox ingest.Handover) {
+func send(b *testing.B, conn driver.Conn, what stored, inbox ingest.Handover) {
 	b.Helper()
 	log := slog.New(slog.DiscardHandler)
+	if what == found {
+		conn, inbox = withoutDigests{conn}, nil
+	}
 	sp, err := spool.Open(b.TempDir(), spool.Options{MaxBytes: 1 << 30, MemoryBytes: 256 << 20, Log: log})
 	if err != nil {
 		b.Fatal(err)
@@ -120,7 +142,7 @@ func send(b *testing.B, conn driver.Conn, digests bool, inbox ingest.Handover) {
 	p := ingest.New(ingest.Config{
 		UDP: "127.0.0.1:0", Workers: 2, UDPBuffer: 16 << 20, MaxConnections: 10, IdleTimeout: time.Minute,
 		BatchRows: 100_000, BatchAge: time.Second, BatchBytes: 64 << 20, Inserters: 4, Tenant: "default",
-		NoDigests: !digests, Handover: inbox, CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
+		NoDigests: what == messages, Handover: inbox, CorrelationHeaders: schema.DefaultLinkHeaders, TimeAhead: 24 * time.Hour, TimeBehind: 24 * time.Hour,
 	}, sp, insert.New(conn, schema.Database, time.Minute), log)
 	if err := p.Start(b.Context()); err != nil {
 		b.Fatal(err)
