@@ -44,7 +44,7 @@ type Config struct {
 	Replicas bool
 	// Lease is how long a process that says nothing keeps the work, 20 s when 0.
 	Lease time.Duration
-	// Memory is that of the legs of late in bytes, 80 MiB when 0. When half of it has legs
+	// Memory is that of the legs of late in bytes, 64 MiB when 0. When half of it has legs
 	// that are not written yet, nothing further is read: it waits in the table.
 	Memory int
 	// Pass is how long a pass goes on, 3 s when 0, and Chunk how many legs are put together
@@ -84,7 +84,7 @@ const (
 	// chunkLegs is how many legs are put together at a time.
 	chunkLegs = 4_000
 	// cacheBytes is the memory of the legs of late.
-	cacheBytes = 80 << 20
+	cacheBytes = 64 << 20
 )
 
 // When a leg that changed is made a call of again. A call is written when it
