@@ -272,11 +272,7 @@ func (r *Rollup) FillSQL(o Options, condition, buckets string, version uint64) s
 	ofCall, ofValue := make([]string, len(r.Sums)), make([]string, len(r.Sums))
 	for i, s := range r.Sums {
 		name := fmt.Sprintf("s%d", i)
-		sql := strings.ReplaceAll(s.SQL, isAttempt, "is_attempt")
-		if !s.Quantiles {
-			sql = "toFloat64(" + sql + ")"
-		}
-		ofCall[i] = sql + " AS " + name
+		ofCall[i] = strings.ReplaceAll(s.SQL, isAttempt, "is_attempt") + " AS " + name
 		s.SQL = name
 		ofValue[i] = s.Gather() + " AS `" + s.Name + "`"
 	}

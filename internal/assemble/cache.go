@@ -176,7 +176,7 @@ const forgetMost = 4
 func (c *cache) forget() {
 	now := time.Now()
 	for range forgetMost {
-		if c.bytes-c.unwritten <= max(c.size/2, c.size-c.unwritten) || c.used.Len() == 0 {
+		if c.bytes-c.unwritten <= max(c.size/2, c.size-c.unwritten) {
 			return
 		}
 		last := c.used.Back()

@@ -47,30 +47,21 @@ func TestCallsThatMoveToAnotherMinute(t *testing.T) {
 		t.Helper()
 		feed(t, l, packets, 1000, false, nil, holding{}, func() {})
 	}
-	t.Run("in memory", func(t *testing.T) {
-		l := laketest.Open(t)
-		a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name})
-		load(t, l, after)
-		settle(t, a)
-		load(t, l, before)
-		settle(t, a)
-		check(t, l)
-	})
-	t.Run("let go from memory", func(t *testing.T) {
-		l := laketest.Open(t)
-		a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, Memory: 1})
-		load(t, l, after)
-		settle(t, a)
-		others, err := truth.New(truth.Config{Seed: 32, Registrations: 60, Start: border.Add(-2 * time.Hour)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		load(t, l, others.Data())
-		settle(t, a)
-		load(t, l, before)
-		settle(t, a)
-		check(t, l)
-	})
+	others, err := truth.New(truth.Config{Seed: 32, Registrations: 60, Start: border.Add(-2 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, memory := range map[string]int{"in memory": 0, "let go from memory": 1} {
+		t.Run(name, func(t *testing.T) {
+			l := laketest.Open(t)
+			a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, Memory: memory})
+			for _, packets := range [][][]byte{after, others.Data(), before} {
+				load(t, l, packets)
+				settle(t, a)
+			}
+			check(t, l)
+		})
+	}
 	t.Run("before a kill", func(t *testing.T) {
 		l := laketest.Open(t)
 		killed := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name})

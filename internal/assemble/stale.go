@@ -64,9 +64,7 @@ func (c *chunk) staleCalls(ctx context.Context, made []calls.Call) (gone, marks 
 			}
 			fresh, alone = fresh && l.e.fresh, alone && !l.e.doubtful
 			k := l.e.row
-			if k.start == 0 && l.e.came != 0 && l.e.came <= call.Start.UnixMicro() && minuteOf(call.Start).Before(minuteOf(call.LastSeen)) {
-				alone = false // it may have begun in another minute, as far as was known
-			}
+			alone = alone && !mayHaveMoved(l.e, call)
 			if k.start != 0 && slices.Contains(all, k.key) {
 				was(call, k.key, time.UnixMicro(k.start).UTC())
 			}
@@ -115,9 +113,17 @@ func placeOf(tenant, key string, start time.Time) place {
 	return place{tenant, key, start.Unix() / 3600}
 }
 
+// mayHaveMoved reports whether the row of a call, if something of the leg was written
+// before and nobody knows what, may say that it began in another minute: then it begins
+// with what came since.
+func mayHaveMoved(e *entry, call *calls.Call) bool {
+	return e.row.start == 0 && e.came != 0 && e.came <= call.Start.UnixMicro() && minuteOf(call.Start).Before(minuteOf(call.LastSeen))
+}
+
 // markOf is a row, of no call, that is marked as gone: it says that in the minute there
 // was one that is not there any more. It is inserted with what takes that one's place,
-// and so is known of after a kill, when nothing may be left of the other (resume).
+// and so is known of after a kill, when nothing may be left of the other (resume). No Call-ID is like its key, which
+// has the minute so that there is one for each in an hour.
 func markOf(tenant string, start time.Time) calls.Call {
 	start = minuteOf(start)
 	return calls.Call{Tenant: tenant, Key: "\x00" + start.Format("04"), Start: start}

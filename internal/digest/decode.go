@@ -83,20 +83,11 @@ func (d *Decoder) Decode(tenant, callID string, b []byte) (*Leg, error) {
 	var opening candidate
 	var last recent
 	for len(b) > 0 {
-		kind, size := b[0], fixedSize(b[0])
-		if b = b[1:]; len(b) < size {
+		kind, fixed, text, rest, ok := cutRecord(b)
+		if !ok {
 			return nil, ErrMalformed
 		}
-		fixed := b[:size]
-		b = b[size:]
-		var text []byte
-		if hasString(kind) {
-			n, w := binary.Uvarint(b)
-			if w <= 0 || n > uint64(len(b)-w) {
-				return nil, ErrMalformed
-			}
-			text, b = b[w:w+int(n)], b[w+int(n):]
-		}
+		b = rest
 		switch kind {
 		case recordBase:
 			base = int64(le.Uint64(fixed))
@@ -176,24 +167,17 @@ func (d *Decoder) Decode(tenant, callID string, b []byte) (*Leg, error) {
 // Ties gives the correlation ids and the values of link ids in a digest.
 func Ties(b []byte, each func(value []byte)) {
 	for len(b) > 0 {
-		kind, size := b[0], fixedSize(b[0])
-		if len(b) <= size {
+		kind, _, text, rest, ok := cutRecord(b)
+		if !ok {
 			return
 		}
-		if b = b[1+size:]; !hasString(kind) {
-			continue
-		}
-		n, w := binary.Uvarint(b)
-		if w <= 0 || n > uint64(len(b)-w) {
-			return
-		}
-		switch text := b[w : w+int(n)]; kind {
+		b = rest
+		switch kind {
 		case recordCorrelation:
 			each(text)
 		case recordLink:
 			each(linkValue(text))
 		}
-		b = b[w+int(n):]
 	}
 }
 
@@ -227,6 +211,25 @@ func fixedSize(kind byte) int {
 		return reportSize
 	}
 	return 0
+}
+
+// cutRecord cuts the first record off a digest that is not empty: its kind, its part of
+// fixed length, and the string that ends it, if it has one. Not ok: it is cut short.
+func cutRecord(b []byte) (kind byte, fixed, text, rest []byte, ok bool) {
+	kind, b = b[0], b[1:]
+	size := fixedSize(kind)
+	if len(b) < size {
+		return kind, nil, nil, nil, false
+	}
+	fixed, b = b[:size], b[size:]
+	if hasString(kind) {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return kind, nil, nil, nil, false
+		}
+		text, b = b[w:w+int(n)], b[w+int(n):]
+	}
+	return kind, fixed, text, b, true
 }
 
 // hasString says that a string ends the record.
