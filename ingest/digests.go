@@ -34,7 +34,14 @@ func (w *worker) digestMessageOf(r *record, m *sip.Message, correlation []byte) 
 	d.PAIUser, d.Diversion = m.PAI.User, m.Diversion.User
 	d.ViaBranch, d.ViaHost = m.Via.Branch, m.ViaLast.Host
 	d.Expires, d.Q850, d.SDP, d.Links = expires(m), q850(m), w.sdp, l.Links()
-	w.digestsOf(r).Message(d)
+	id := d.CallID
+	if len(id) == 0 {
+		id = correlation
+	}
+	g := w.p.gatheringOf(id)
+	g.mu.Lock()
+	g.builder(r, w.p.cfg.HoldSkew).Message(d)
+	g.mu.Unlock()
 }
 
 // digestReport adds the report to the digest of the leg that it names, by Call-ID
@@ -48,26 +55,14 @@ func (w *worker) digestReport(r *record, q *media.Report, correlation, call []by
 	if len(id) == 0 {
 		id = correlation
 	}
-	p := &w.packet
-	w.digestsOf(r).Report(id, &digest.Report{
+	p, g := &w.packet, w.p.gatheringOf(id)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.builder(r, w.p.cfg.HoldSkew).Report(id, &digest.Report{
 		Time: r.us, Src: as16(p.Src), SrcPort: p.SrcPort, SSRC: q.SSRC, Reporter: q.Reporter,
 		MOS: q.MOS, Loss: q.FractionLost, JitterMs: q.JitterMs, RTTMs: q.RTTMs,
 		Reception: digest.IsReception(q.Source.String(), q.Type, q.SSRC, q.Reporter),
 	})
-}
-
-// digestsOf is the builder for a record: of one whose time is not that of its
-// receipt digests are stored at once, as nobody would look for them at the time of
-// a crash.
-func (w *worker) digestsOf(r *record) *digest.Builder {
-	b := &w.digests
-	if off := r.us - r.received.UnixMicro(); max(off, -off) > w.p.cfg.HoldSkew.Microseconds() {
-		b = &w.promptDigests
-	}
-	if b.Opened.IsZero() {
-		b.Opened = r.received
-	}
-	return b
 }
 
 // addID adds a row that says where the messages of an id are, unless it did a

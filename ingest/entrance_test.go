@@ -69,8 +69,8 @@ func TestEntranceDoesNotAllocate(t *testing.T) {
 		for _, x := range w.mediaRows.byDay {
 			x.Reset()
 		}
-		w.digests.Reset()
-		w.promptDigests.Reset()
+		w.legs.digests.Reset()
+		w.legs.prompt.Reset()
 	}
 	pass()
 	empty()

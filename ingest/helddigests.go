@@ -37,12 +37,12 @@ const (
 	// Of digests that come faster than floodRate in a worker, in bytes a second, some
 	// 40,000 messages a second with two, an assembler could not keep all in memory: for
 	// so long they are held for floodFor and not handed over.
-	floodRate, floodPause = 2 << 20, 10 * time.Second
+	floodRate, floodPause = 1_700_000, 10 * time.Second
 	floodFor              = 6 * time.Second
-	// usersHeldFor is how long rows of users are held, where their digests were handed
-	// over: few and large batches cost ClickHouse half of what many do, and a search
-	// looks for the newest messages itself.
-	usersHeldFor = 8 * time.Second
+	// namesHeldFor is how long rows of ids and users are held, where their digests were
+	// handed over: few and large batches cost ClickHouse half of what many do, and less,
+	// and a search looks for the newest messages itself.
+	namesHeldFor = 6 * time.Second
 	// heldSkew is how far a record's time may be from that of its receipt for its
 	// digest to be held: what a process that is killed has in memory is made again
 	// of the messages with times shortly before (assemble.mend).
@@ -73,27 +73,29 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 	// What one worker has to hand over goes with what the others have: fewer batches.
 	due := false
 	for _, w := range p.workers {
-		w.mu.Lock()
+		w.legs.mu.Lock()
 		due = due || w.digestsDue(t)
-		w.mu.Unlock()
+		w.legs.mu.Unlock()
 	}
 	if due {
 		for _, w := range p.workers {
 			w.mu.Lock()
-			if b := &w.promptDigests; b.Len() > 0 {
+			w.legs.mu.Lock()
+			if b := &w.legs.prompt; b.Len() > 0 {
 				w.digestsReceived = b.Opened
 				w.flushDigests(b, b.Len(), 0)
 			}
 			w.sealHeld(now, stopping)
+			w.legs.mu.Unlock()
 			w.mu.Unlock()
 		}
 	}
 	sealOld(p, p.digests, func(w *worker) *openBatches[batch.LegDigests] { return &w.digestRows }, t)
-	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
-	if !p.usersPrompt {
-		t = t.Add(-usersHeldFor)
+	if !p.namesPrompt {
+		t = t.Add(-namesHeldFor)
 	}
-	p.usersPrompt = false
+	p.namesPrompt = false
+	sealOld(p, p.ids, func(w *worker) *openBatches[batch.IDs] { return &w.idRows }, t)
 	sealOld(p, p.users, func(w *worker) *openBatches[batch.Users] { return &w.userRows }, t)
 }
 
@@ -101,30 +103,22 @@ func (p *Pipeline) sealDigests(t, now time.Time, stopping bool) {
 // or as many as it may have.
 func (w *worker) digestsDue(t time.Time) bool {
 	full := func(b *digest.Builder) bool { return b.Size()+b.Untold() > w.p.cfg.HoldBytes }
-	if b := &w.promptDigests; b.Len() > 0 && (b.Opened.Before(t) || full(b)) {
+	if b := &w.legs.prompt; b.Len() > 0 && (b.Opened.Before(t) || full(b)) {
 		return true
 	}
-	b := &w.digests
-	return b.Len() > 0 && (w.heldSince().Before(t) || full(b))
-}
-
-// heldSince is when the first was received of what is held and was not handed over.
-func (w *worker) heldSince() time.Time {
-	if len(w.held.marks) > 0 {
-		return w.held.handed
-	}
-	return w.digests.Opened
+	b := &w.legs.digests
+	return b.Len() > 0 && (w.legs.heldSince().Before(t) || full(b))
 }
 
 // sealHeld hands over what the worker holds, and makes rows of it when it is time. Only
 // where an assembler in this process does the work anything is held: when the process is
 // killed, the next one knows, and makes up for what was in memory.
 func (w *worker) sealHeld(now time.Time, stopping bool) {
-	b, h := &w.digests, &w.held
+	b, h := &w.legs.digests, &w.legs.held
 	if b.Len() == 0 {
 		return
 	}
-	since := w.heldSince()
+	since := w.legs.heldSince()
 	w.digestsReceived = since
 	if float64(b.Size()-h.size) > float64(w.p.cfg.FloodRate)*max(now.Sub(since), 10*time.Millisecond).Seconds() {
 		h.floodUntil = now.Add(w.p.cfg.FloodPause)
@@ -160,7 +154,7 @@ func (w *worker) sealHeld(now time.Time, stopping bool) {
 // flushOldest makes rows of the oldest legs that are held, where there is too much or
 // some were held for that long.
 func (w *worker) flushOldest(b *digest.Builder, now time.Time, holdFor time.Duration) {
-	h := &w.held
+	h := &w.legs.held
 	switch {
 	case b.Size() > w.p.cfg.HoldBytes:
 		w.flushDigests(b, b.Oldest(b.Size()-w.p.cfg.HoldBytes*3/4), h.run)
@@ -172,7 +166,7 @@ func (w *worker) flushOldest(b *digest.Builder, now time.Time, holdFor time.Dura
 // flushDigests makes rows of the n oldest legs that were gathered, and were handed
 // over in this run.
 func (w *worker) flushDigests(b *digest.Builder, n int, run uint64) {
-	w.p.usersPrompt = w.p.usersPrompt || run == 0
+	w.p.namesPrompt = w.p.namesPrompt || run == 0
 	b.Tell(w.addID, w.addUser)
 	for i := range n {
 		row := b.Row(i)
@@ -188,8 +182,8 @@ func (w *worker) flushDigests(b *digest.Builder, n int, run uint64) {
 		rows.Cols.Digest.Append(row.Digest)
 		commit(w, &w.digestRows, rows, 0, w.digestsReceived)
 	}
-	if b == &w.digests {
-		w.held.let(n)
+	if b == &w.legs.digests {
+		w.legs.held.let(n)
 	}
 	b.Release(n)
 }

@@ -78,8 +78,8 @@ type Config struct {
 	// Handover gets digests before they are stored, if set. HoldLegs is how many legs
 	// must get something within BatchAge for that, 64 when 0; HoldSkew how far from
 	// their receipt the times of records may be, 10 s when 0; HoldBytes how many bytes of
-	// them a worker holds, 12 MiB when 0; FloodRate how many may come a second before
-	// they are held and not handed over, 2 MiB when 0, and FloodPause for how long they
+	// them a worker holds, 10 MiB when 0; FloodRate how many may come a second before
+	// they are held and not handed over, 1.7 MB when 0, and FloodPause for how long they
 	// are not after that, 10 s when 0.
 	Handover             Handover
 	HoldLegs             int
@@ -151,14 +151,14 @@ type Pipeline struct {
 	// lookedOverdue is when the spool was asked for digests that wait, stored what is
 	// known of those it has let go, told are the
 	// ids that table ids was told of, toldUsers likewise of table users: all are for the
-	// clock alone, as is usersPrompt, which says that there are rows of users whose
+	// clock alone, as is namesPrompt, which says that there are rows of ids and users whose
 	// digests nobody was given. idsGone counts lost batches of these: what they said is
 	// told again.
 	lookedOverdue time.Time
 	stored        storedWatch
 	told          toldIDs
 	toldUsers     toldUsers
-	usersPrompt   bool
+	namesPrompt   bool
 	idsGone       atomic.Uint64
 
 	kernelDrops uint64 // of all sockets, as last entered in the ledger

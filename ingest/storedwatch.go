@@ -19,7 +19,7 @@ func (p *Pipeline) watchStored(now time.Time) {
 	if w.at.IsZero() {
 		w.until, w.at, w.spooled = now.Add(-1), now, time.Time{}
 		for _, k := range p.workers {
-			if marks := k.held.marks; len(marks) > 0 && !marks[0].at.After(w.until) {
+			if marks := k.legs.held.marks; len(marks) > 0 && !marks[0].at.After(w.until) {
 				w.until = marks[0].at.Add(-1)
 			}
 		}

@@ -37,7 +37,7 @@ func TestWatchStored(t *testing.T) {
 			t.Fatalf("second %d, %s: stored until %v, want %v", s, why, told.until.Sub(start), want.Sub(start))
 		}
 	}
-	w.held.marks = []heldMark{{at(-5), 3}, {at(-4), 2}}
+	w.legs.held.marks = []heldMark{{at(-5), 3}, {at(-4), 2}}
 	// What is held since second -5 is not stored; what was handed over before, perhaps.
 	look(0, time.Time{}, "the first look")
 	rows := open(w, &w.digestRows, at(-7).UnixMicro())
@@ -59,7 +59,7 @@ func TestWatchStored(t *testing.T) {
 	look(5, time.Time{}, "a batch is on its way to ClickHouse")
 	p.spool.Ack(entry)
 	look(6, at(-5).Add(-1), "ClickHouse has it")
-	w.held.marks = nil
+	w.legs.held.marks = nil
 	look(7, at(-5).Add(-1), "all is let go")
 	look(8, at(7).Add(-1), "nothing is left")
 }

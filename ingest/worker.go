@@ -48,10 +48,8 @@ type worker struct {
 	digestRows openBatches[batch.LegDigests]
 	idRows     openBatches[batch.IDs]
 	userRows   openBatches[batch.Users]
-	// digests are what records say of legs, in short; promptDigests those of records
-	// that are not of the present.
-	digests, promptDigests digest.Builder
-	held                   heldDigests
+	// legs are those of which this worker makes rows, whoever receives what is said of them.
+	legs gathering
 	// digestsReceived is when the first was received of what digests, ids and users
 	// are made of next, and was not handed over before.
 	digestsReceived time.Time

@@ -78,6 +78,13 @@ func (l *leg) trim() {
 	}
 }
 
+// Share is which of n builders a leg belongs to, 0 to n-1, by the id that its digest lies
+// under: the same for all of a process.
+func Share(id []byte, n int) int {
+	// Not the bits by which a builder finds it.
+	return int(maphash.Bytes(seed, id) >> 40 % uint64(n))
+}
+
 // at returns the place of what gathers the leg's row for the time.
 func (b *Builder) at(us int64, callID []byte) int32 {
 	slot := uint32(max(0, us) / slotMicros * SlotSeconds)
