@@ -117,7 +117,7 @@ var CallRows = Table{
 	TTLLike:     "sip",
 	// The calls of a search lie in a granule each, and a chart reads columns of all.
 	Granularity: 512,
-	Parts:       []Setting{wideParts, smallBlocks},
+	Parts:       []Setting{wideParts, smallBlocks, seldomMerged},
 	Gather:      true,
 }
 
@@ -164,6 +164,7 @@ var RegistrationRows = Table{
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 1024,
+	Parts:       []Setting{seldomMerged},
 	Gather:      true,
 }
 

@@ -160,6 +160,15 @@ var wideParts = Setting{"min_bytes_for_wide_part", "8388608"}
 // read, blocks of ClickHouse's 64 KiB take two and a half times as long.
 var smallBlocks = Setting{"min_compress_block_size", "4096"}
 
+// seldomMerged has merges wait for more parts of like size than ClickHouse's own 5, as the
+// embedded engine does for every table: tables whose rows are made of others are
+// rewritten half as often or less, and reading them takes no longer. muchSeldomMerged is
+// for one that hardly anybody reads. Figures are in docs/storage.md.
+var (
+	seldomMerged     = Setting{"merge_selector_base", "20"}
+	muchSeldomMerged = Setting{"merge_selector_base", "30"}
+)
+
 // Settings are the table's MergeTree settings, in order.
 func (t *Table) Settings() []Setting {
 	settings := slices.Clone(tableSettings)

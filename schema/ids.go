@@ -32,6 +32,7 @@ var IDs = Table{
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 512,
+	Parts:       []Setting{seldomMerged},
 	Gather:      true, // an id is looked up in each part
 }
 

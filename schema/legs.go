@@ -39,6 +39,7 @@ var LegDigests = Table{
 	TTLFrom:     "touched",
 	TTLDays:     8,
 	Granularity: 512,
+	Parts:       []Setting{muchSeldomMerged},
 }
 
 // AssemblerState says which assembler works, and how far it is.

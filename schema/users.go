@@ -31,6 +31,7 @@ var Users = Table{
 	TTLDays:     90,
 	TTLLike:     "sip",
 	Granularity: 512,
+	Parts:       []Setting{seldomMerged},
 	Gather:      true, // a user is looked up in each part
 }
 

@@ -62,7 +62,7 @@ const (
 	maxPause = 15 * time.Second
 	// busyPause is the least on a busy system: what a pass costs besides its legs, an
 	// insert for each table most of all, is then paid for more of them.
-	busyPause = 3 * time.Second
+	busyPause = 6 * time.Second
 	// poll is how often it looks without being woken: others may insert, too.
 	poll = time.Second
 	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
@@ -82,7 +82,7 @@ const (
 	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
 	crowdedShare              = 0.25
 	// chunkLegs is how many legs are put together at a time.
-	chunkLegs = 4_000
+	chunkLegs = 12_000
 	// cacheBytes is the memory of the legs of late.
 	cacheBytes = 64 << 20
 )

@@ -38,8 +38,11 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 	if err := a.record(ctx, a.holder); err != nil {
 		return false, err
 	}
-	if holder, _, _, _, err = a.state(ctx); err != nil || holder != a.holder {
-		return false, err
+	// Nobody takes it while it is ours, but somebody else may have found it free, too.
+	if kept := holder == a.holder && age < a.cfg.Lease; !kept {
+		if holder, _, _, _, err = a.state(ctx); err != nil || holder != a.holder {
+			return false, err
+		}
 	}
 	a.leaseAt = time.Now()
 	return true, nil
