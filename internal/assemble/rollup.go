@@ -25,7 +25,15 @@ var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute
 // newest ten minutes of the calls.
 const (
 	refillShare   = 500
-	refillLongest = 3 * time.Minute
+	refillLongest = 6 * time.Minute
+)
+
+// refillAge and refillOldest: a minute that was filled is filled again after this part of
+// its age, and that long at most. Calls end that began long ago, so that nearly all minutes
+// of an hour change all the time, the older the less.
+const (
+	refillAge    = 6
+	refillOldest = 10 * time.Minute
 )
 
 // settleAfter is how long after a change every call of a minute that will never
@@ -122,7 +130,7 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 	began := time.Now()
 	for _, r := range a.rollups {
 		for place := range schema.Resolutions {
-			due := r.due(place, everything)
+			due := r.due(place, everything, at)
 			for _, group := range slices.Backward(groups(due, place)) {
 				if time.Since(began) > budget {
 					return nil
@@ -143,9 +151,9 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 	return nil
 }
 
-// due lists the buckets to compute now, in order. Those of hours and days that are as
+// due lists the buckets to compute at the server's time now, in order. Those of hours and days that are as
 // their minutes say it forgets, once they could be computed again.
-func (r *rollup) due(place int, everything bool) []int64 {
+func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
 	var out []int64
 	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))
 	soon := time.Since(r.done[place]) < every
@@ -156,8 +164,12 @@ func (r *rollup) due(place int, everything bool) []int64 {
 			}
 			continue
 		}
+		again := every
+		if place == 0 {
+			again = max(every, min(now.Sub(time.Unix(at, 0))/refillAge, refillOldest))
+		}
 		// done of those for which there was time is later than that of all.
-		if b.changed && (everything || !soon && time.Since(b.done) >= every) ||
+		if b.changed && (everything || !soon && time.Since(b.done) >= again) ||
 			!b.changed && time.Since(b.changedAt) >= settleAfter && (everything || !soon) {
 			out = append(out, at)
 		}
