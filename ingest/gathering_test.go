@@ -16,7 +16,7 @@ func TestLegIsGatheredInOnePlace(t *testing.T) {
 	messagesOf := func(workers int) (rows int, legs map[string]int) {
 		p := newTestPipeline(10 * packets)
 		for range workers - 1 {
-			p.workers = append(p.workers, newTestPipeline(10*packets).workers[0])
+			p.workers = append(p.workers, newTestPipeline(10 * packets).workers[0])
 			p.workers[len(p.workers)-1].p = p
 		}
 		var receiving sync.WaitGroup

@@ -48,7 +48,7 @@ func (s *server) startAssembler(ctx context.Context) (*assemble.Assembler, error
 	}
 	a := assemble.New(assemble.Config{
 		Conn: conn, Database: s.db.name(), Log: s.log, LinkHeaders: s.c.Correlation.Headers, Crowded: s.crowded,
-		Replicas: s.c.ClickHouse.URL != "",
+		Replicas: s.c.ClickHouse.URL != "", Scratch: s.c.Data.Dir,
 	})
 	s.registry.MustRegister(a)
 	// It goes on while the pipeline writes what it has received.

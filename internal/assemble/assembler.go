@@ -47,8 +47,11 @@ type Config struct {
 	// Memory is that of the legs of late in bytes, 64 MiB when 0. When half of it has legs
 	// that are not written yet, nothing further is read: it waits in the table.
 	Memory int
+	// Scratch is a folder for a file of up to 512 MiB, with legs that there is no memory for;
+	// without one these are read of the database again.
+	Scratch string
 	// Pass is how long a pass goes on, 3 s when 0, and Chunk how many legs are put together
-	// at a time, 4,000 when 0.
+	// at a time, 12,000 when 0, 4,000 while Crowded.
 	Pass  time.Duration
 	Chunk int
 	// LinkHeaders are the headers whose equal values tie legs together besides those
@@ -61,8 +64,9 @@ const (
 	minPause = 100 * time.Millisecond
 	maxPause = 15 * time.Second
 	// busyPause is the least on a busy system: what a pass costs besides its legs, an
-	// insert for each table most of all, is then paid for more of them.
-	busyPause = 6 * time.Second
+	// insert for each table most of all, is then paid for more of them. floodPause is that
+	// in a very busy time: each pass has enough then.
+	busyPause, floodPause = 6 * time.Second, 3 * time.Second
 	// poll is how often it looks without being woken: others may insert, too.
 	poll = time.Second
 	// passCost and legCost are what a pass, and a leg in it, take on a slow machine.
@@ -81,8 +85,9 @@ const (
 	// crowdedShare what is then left of Config.Share.
 	passBudget, crowdedBudget = 3 * time.Second, 500 * time.Millisecond
 	crowdedShare              = 0.25
-	// chunkLegs is how many legs are put together at a time.
-	chunkLegs = 12_000
+	// chunkLegs is how many legs are put together at a time, crowdedLegs where a pass is to
+	// be short.
+	chunkLegs, crowdedLegs = 12_000, 4_000
 	// cacheBytes is the memory of the legs of late.
 	cacheBytes = 64 << 20
 )
@@ -178,6 +183,15 @@ func New(cfg Config) *Assembler {
 		rollups: newRollups(), metrics: newMetrics(),
 	}
 	a.inbox = newInbox(a.Wake)
+	a.cache.shelfFailed = func(err error) {
+		a.log.Warn("legs that memory has no room for are read of the database", "error", err)
+	}
+	if cfg.Scratch != "" {
+		var err error
+		if a.cache.shelf, err = newShelf(cfg.Scratch); err != nil {
+			a.cache.shelfFailed(err)
+		}
+	}
 	return a
 }
 
@@ -221,7 +235,10 @@ func (a *Assembler) Run(ctx context.Context) {
 			share *= crowdedShare
 		}
 		pause := min(max(time.Duration(float64(took)*(1/share-1)), minPause), maxPause)
-		if len(a.cache.dirty) > busyLegs {
+		switch n := len(a.cache.dirty); {
+		case n > floodLegs:
+			pause = max(pause, floodPause)
+		case n > busyLegs:
 			pause = max(pause, busyPause)
 		}
 		if (len(a.waiting) > 0 || a.next != nil || a.behind()) && !a.crowded() {
@@ -352,6 +369,8 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
 	a.metrics.pending.Set(float64(len(a.cache.dirty)))
 	a.metrics.cached.Set(float64(len(a.cache.legs)))
+	a.metrics.fetched.Add(float64(a.cache.fetched))
+	a.cache.fetched = 0
 	return nil
 }
 
@@ -415,7 +434,11 @@ func (a *Assembler) behind() bool { return a.cache.unwritten > a.cache.size/2 }
 func (a *Assembler) assemble(ctx context.Context, now time.Time, over func() bool, everything bool) error {
 	due := a.due(time.Now(), everything)
 	a.next = nil
-	for list := range slices.Chunk(due, cmp.Or(a.cfg.Chunk, chunkLegs)) {
+	legs := chunkLegs
+	if a.crowded() {
+		legs = crowdedLegs
+	}
+	for list := range slices.Chunk(due, cmp.Or(a.cfg.Chunk, legs)) {
 		if err := a.chunk(ctx, now, list); err != nil {
 			return err
 		}
@@ -518,9 +541,9 @@ func (a *Assembler) insert(ctx context.Context, table, columns string, rows int,
 
 // metrics are the assembler's figures.
 type metrics struct {
-	runs, legs, calls, registrations, removed, errors, loaded, malformed prometheus.Counter
-	seconds                                                              prometheus.Histogram
-	lag, pending, cached                                                 prometheus.Gauge
+	runs, legs, calls, registrations, removed, errors, loaded, fetched, malformed prometheus.Counter
+	seconds                                                                       prometheus.Histogram
+	lag, pending, cached                                                          prometheus.Gauge
 }
 
 func newMetrics() metrics {
@@ -539,7 +562,10 @@ func newMetrics() metrics {
 		}),
 		cached: prometheus.NewGauge(prometheus.GaugeOpts{Name: "heplake_assemble_cached_legs", Help: "Legs kept in memory."}),
 		loaded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "heplake_assemble_loaded_legs_total", Help: "Legs that were not in memory and had to be read.",
+			Name: "heplake_assemble_loaded_legs_total", Help: "Legs that were not in memory and had to be read of the database.",
+		}),
+		fetched: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "heplake_assemble_fetched_legs_total", Help: "Legs that were not in memory and were read of the file for those.",
 		}),
 		malformed: prometheus.NewCounter(prometheus.CounterOpts{Name: "heplake_assemble_malformed_total", Help: "Legs whose digests cannot be read."}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -550,7 +576,7 @@ func newMetrics() metrics {
 
 func (a *Assembler) collectors() []prometheus.Collector {
 	m := &a.metrics
-	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.loaded, m.malformed, m.seconds, m.lag, m.pending, m.cached, a.inbox.handed, a.inbox.renewed}
+	return []prometheus.Collector{m.runs, m.legs, m.calls, m.registrations, m.removed, m.errors, m.loaded, m.fetched, m.malformed, m.seconds, m.lag, m.pending, m.cached, a.inbox.handed, a.inbox.renewed}
 }
 
 // Describe implements prometheus.Collector.

@@ -13,7 +13,7 @@ type remembered struct {
 	since time.Time
 }
 
-// bloom is a Bloom filter of four bits for each hash.
+// bloom is a Bloom filter of six bits for each hash.
 type bloom struct {
 	bits  []uint64
 	n     int
@@ -21,16 +21,19 @@ type bloom struct {
 }
 
 const (
-	minBloomWords = 1 << 13 // 64 KiB
+	minBloomWords = 1 << 14 // 128 KiB
 	maxBloomWords = 1 << 22 // 32 MiB
-	// bloomLoad is how many bits there are for each hash at least: one in fifty is
-	// found that was not added.
-	bloomLoad = 8
+	// bloomLoad is how many bits there are for each hash at least: one in a thousand is
+	// found that was not added. What is found is looked for in the database.
+	bloomLoad = 16
+	// bloomGrowth is by how much larger the next filter is when one was full within an
+	// hour: few are better, as each finds its one in a thousand.
+	bloomGrowth = 4
 	// maxWords bounds the filters together: 64 MiB.
 	maxWords = 2 * maxBloomWords
 )
 
-func (b *bloom) places(h uint64) (p [4]uint64) {
+func (b *bloom) places(h uint64) (p [6]uint64) {
 	step := h>>32 | 1
 	mask := uint64(64*len(b.bits) - 1)
 	for i := range p {
@@ -71,7 +74,7 @@ func (r *remembered) add(h uint64) {
 	r.filters[last].add(h)
 }
 
-// begin begins a filter, twice as large as the one before if that lasted for less
+// begin begins a filter, larger than the one before if that lasted for less
 // than an hour, and lets go of those that are not needed any more.
 func (r *remembered) begin(now time.Time) {
 	words := minBloomWords
@@ -79,7 +82,7 @@ func (r *remembered) begin(now time.Time) {
 		last := &r.filters[n-1]
 		words = len(last.bits)
 		if now.Sub(last.begun) < remember && words < maxBloomWords {
-			words *= 2
+			words *= bloomGrowth
 		}
 	}
 	all := words

@@ -126,6 +126,12 @@ type cache struct {
 	// stored is until when the table has all of what was handed over.
 	stored time.Time
 	dirty  map[*entry]struct{}
+	// shelf has some of those that there was no room for, nil when none are kept; fetched
+	// counts those that came back from it, and shelfFailed is told when there is no shelf
+	// any more.
+	shelf       *shelf
+	fetched     uint64
+	shelfFailed func(error)
 }
 
 func newCache(size int) *cache {
@@ -141,8 +147,21 @@ func (c *cache) get(id legID) *entry {
 	e := c.legs[id]
 	if e != nil {
 		c.used.MoveToFront(e.used)
+		return e
+	}
+	if e = c.shelf.take(id); e != nil {
+		c.fetched++
+		c.put(e)
 	}
 	return e
+}
+
+// gone says that what is noted of an entry from now on is not kept, if it was let go
+// while somebody worked with it: what is on the shelf is not true of it then.
+func (c *cache) gone(e *entry) {
+	if e.used == nil {
+		c.shelf.drop(e.legID)
+	}
 }
 
 // put enters a leg that is not here.
@@ -190,6 +209,9 @@ func (c *cache) forget() {
 		c.bytes -= e.counted
 		e.used, e.counted = nil, 0
 		c.forgotten.add(e.hash())
+		if err := c.shelf.put(e); err != nil {
+			c.shelfFailed(err)
+		}
 	}
 }
 
@@ -214,7 +236,12 @@ func (c *cache) knows(id legID, slot int64) bool {
 }
 
 // reset forgets everything, as when another process had the work.
-func (c *cache) reset() { *c = *newCache(c.size) }
+func (c *cache) reset() {
+	shelf, fetched, failed := c.shelf, c.fetched, c.shelfFailed
+	shelf.clear()
+	*c = *newCache(c.size)
+	c.shelf, c.fetched, c.shelfFailed = shelf, fetched, failed
+}
 
 // digest takes in a digest as it is stored. A leg is whole when its beginning is in
 // it, and nothing of it can have been stored before it came here: of what two workers

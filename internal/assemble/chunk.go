@@ -23,6 +23,8 @@ const (
 	// maxLinked how many legs they may add to a chunk.
 	linkRounds = 5
 	maxLinked  = 20_000
+	// readLegs is how many legs are asked for at a time.
+	readLegs = 4_000
 )
 
 // chunk is some changed legs being made calls.
@@ -193,7 +195,7 @@ func (c *chunk) complete(ctx context.Context, part []*entry) error {
 // read1 reads the digests of the entries within the span, in place of those that
 // are known.
 func (c *chunk) read1(ctx context.Context, s span, list []*entry) error {
-	for part := range slices.Chunk(list, chunkLegs) {
+	for part := range slices.Chunk(list, readLegs) {
 		var held []heldEntry
 		now := time.Now()
 		wanted := make(map[legID]*entry, len(part))

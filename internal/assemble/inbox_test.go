@@ -84,7 +84,7 @@ func TestRemembered(t *testing.T) {
 			found++
 		}
 	}
-	if found > n/5 {
+	if found > n/100 {
 		t.Errorf("%d of %d are found that were not added", found, n)
 	}
 	second := time.Now().Add(-2 * remember)

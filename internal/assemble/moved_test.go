@@ -51,10 +51,11 @@ func TestCallsThatMoveToAnotherMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, memory := range map[string]int{"in memory": 0, "let go from memory": 1} {
+	for name, cfg := range map[string]assemble.Config{"in memory": {}, "let go from memory": {Memory: 1}, "let go into a file": {Memory: 1, Scratch: t.TempDir()}} {
 		t.Run(name, func(t *testing.T) {
 			l := laketest.Open(t)
-			a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name, Memory: memory})
+			cfg.Conn, cfg.Database = l.DB, l.Name
+			a := assemble.New(cfg)
 			for _, packets := range [][][]byte{after, others.Data(), before} {
 				load(t, l, packets)
 				settle(t, a)

@@ -84,6 +84,9 @@ func playTrouble(t *testing.T, seed uint64) {
 		if rng.IntN(3) == 0 {
 			cfg.Memory = 16 << 10 // less than what a part of the traffic takes
 		}
+		if rng.IntN(2) == 0 {
+			cfg.Scratch = t.TempDir()
+		}
 		if rng.IntN(3) == 0 {
 			cfg.Pass, cfg.Chunk = time.Millisecond, 8 // no pass makes all that it could
 		}

@@ -120,6 +120,7 @@ func (c *chunk) doubt(made []calls.Call, registrations []calls.Registration, reg
 		for _, id := range made[i].CallIDs {
 			if l := c.legs[legID{made[i].Tenant, id}]; l != nil {
 				l.e.doubtful, l.e.fresh, l.e.row, l.e.written = true, false, row(&made[i]), 0
+				c.cache.gone(l.e)
 			}
 		}
 	}
@@ -139,6 +140,7 @@ func (c *chunk) note(written []*calls.Call, sums []uint64, registrations []calls
 		for _, id := range call.CallIDs {
 			if l := c.legs[legID{call.Tenant, id}]; l != nil {
 				l.e.row, l.e.written, l.e.doubtful = row(call), 0, false
+				c.cache.gone(l.e)
 			}
 		}
 		if e := c.first(call); e != nil {
