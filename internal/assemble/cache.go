@@ -156,11 +156,16 @@ func (c *cache) get(id legID) *entry {
 	return e
 }
 
-// gone says that what is noted of an entry from now on is not kept, if it was let go
-// while somebody worked with it: what is on the shelf is not true of it then.
+// gone says that what is noted of the row of an entry from now on is not kept, if it was
+// let go while somebody worked with it: what the shelf, or who asked for it since, knows of
+// that is not true any more.
 func (c *cache) gone(e *entry) {
-	if e.used == nil {
-		c.shelf.drop(e.legID)
+	if e.used != nil {
+		return
+	}
+	c.shelf.drop(e.legID)
+	if other := c.legs[e.legID]; other != nil {
+		other.row, other.written, other.fresh = rowKey{}, 0, false
 	}
 }
 

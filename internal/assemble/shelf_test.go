@@ -198,7 +198,19 @@ func TestForgottenLegsComeBack(t *testing.T) {
 	if c.gone(e); c.get(id(0)) != nil {
 		t.Error("the leg came back as it is not any more")
 	}
-	if c.reset(); c.get(id(1)) != nil {
+	// Or somebody asked for it meanwhile.
+	e = c.get(id(1))
+	for n := range legs / 2 {
+		c.get(id(2 + n))
+	}
+	again := c.get(id(1))
+	if again == nil || again == e || again.row.start != 1 {
+		t.Fatalf("the leg came back as %+v", again)
+	}
+	if c.gone(e); again.row.start != 0 || again.fresh {
+		t.Error("what is known of its row is not true any more")
+	}
+	if c.reset(); c.get(id(3)) != nil {
 		t.Error("a leg is there after everything was to be forgotten")
 	}
 }
