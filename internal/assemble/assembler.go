@@ -136,9 +136,11 @@ type Assembler struct {
 	// zero when that is not known.
 	done time.Time
 	// waiting are inserts that are yet to be read; settledAt is what done was before
-	// there were any, or legs to be written.
-	waiting   []insertion
-	settledAt time.Time
+	// there were any, or legs to be written. readBefore is when it was so in the process
+	// that did the work before: what is read again of that time did not wait.
+	waiting    []insertion
+	settledAt  time.Time
+	readBefore time.Time
 	// read are the inserts that were read, by when and how many rows.
 	read map[int64]uint64
 	// farAt and leaseAt are when the wide look and the lease were last.
@@ -318,8 +320,10 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	}
 	over := func() bool { return time.Since(began) > budget }
 	oldest := now
-	if len(a.waiting) > 0 {
-		oldest = time.UnixMicro(min(oldest.UnixMicro(), a.waiting[0].touched))
+	for _, w := range a.waiting {
+		if t := time.UnixMicro(w.touched); t.Before(oldest) && !t.Before(a.readBefore) {
+			oldest = t
+		}
 	}
 	for {
 		a.takeHanded()
@@ -380,6 +384,7 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 		if err := a.takeOver(ctx, now); err != nil {
 			return err
 		}
+		a.readBefore = a.done
 	}
 	since := now.Add(-backlog)
 	switch {
