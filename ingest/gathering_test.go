@@ -14,11 +14,9 @@ func TestLegIsGatheredInOnePlace(t *testing.T) {
 	const packets = 20_000
 	all := makeReads(t, packets, 16)
 	messagesOf := func(workers int) (rows int, legs map[string]int) {
-		p := newTestPipeline(10 * packets)
-		for range workers - 1 {
-			p.workers = append(p.workers, newTestPipeline(10 * packets).workers[0])
-			p.workers[len(p.workers)-1].p = p
-		}
+		one := newTestPipeline(10 * packets)
+		one.cfg.Workers = workers
+		p := New(one.cfg, nil, nil, one.log)
 		var receiving sync.WaitGroup
 		for i, w := range p.workers {
 			receiving.Go(func() {

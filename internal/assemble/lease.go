@@ -39,7 +39,7 @@ func (a *Assembler) lease(ctx context.Context) (mine bool, err error) {
 		return false, err
 	}
 	// Nobody takes it while it is ours, but somebody else may have found it free, too.
-	if kept := holder == a.holder && age < a.cfg.Lease; !kept {
+	if holder != a.holder || age >= a.cfg.Lease {
 		if holder, _, _, _, err = a.state(ctx); err != nil || holder != a.holder {
 			return false, err
 		}

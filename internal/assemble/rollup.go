@@ -151,8 +151,8 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 	return nil
 }
 
-// due lists the buckets to compute at the server's time now, in order. Those of hours and days that are as
-// their minutes say it forgets, once they could be computed again.
+// due lists the buckets to compute at the server's time now, in order. Those of hours and
+// days that are as their minutes say it forgets, once they could be computed again.
 func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
 	var out []int64
 	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))

@@ -122,8 +122,8 @@ func mayHaveMoved(e *entry, call *calls.Call) bool {
 
 // markOf is a row, of no call, that is marked as gone: it says that in the minute there
 // was one that is not there any more. It is inserted with what takes that one's place,
-// and so is known of after a kill, when nothing may be left of the other (resume). No Call-ID is like its key, which
-// has the minute so that there is one for each in an hour.
+// and so is known of after a kill, when nothing may be left of the other (resume). No
+// Call-ID is like its key, which has the minute so that there is one for each in an hour.
 func markOf(tenant string, start time.Time) calls.Call {
 	start = minuteOf(start)
 	return calls.Call{Tenant: tenant, Key: "\x00" + start.Format("04"), Start: start}
