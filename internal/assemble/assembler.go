@@ -185,13 +185,13 @@ func New(cfg Config) *Assembler {
 		rollups: newRollups(), metrics: newMetrics(),
 	}
 	a.inbox = newInbox(a.Wake)
-	a.cache.shelfFailed = func(err error) {
-		a.log.Warn("legs that memory has no room for are read of the database", "error", err)
-	}
 	if cfg.Scratch != "" {
+		failed := func(err error) {
+			a.log.Warn("legs that memory has no room for are read of the database", "error", err)
+		}
 		var err error
-		if a.cache.shelf, err = newShelf(cfg.Scratch); err != nil {
-			a.cache.shelfFailed(err)
+		if a.cache.shelf, err = newShelf(cfg.Scratch, a.metrics.fetched, failed); err != nil {
+			failed(err)
 		}
 	}
 	return a
@@ -373,8 +373,6 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	a.metrics.seconds.Observe(time.Since(began).Seconds())
 	a.metrics.pending.Set(float64(len(a.cache.dirty)))
 	a.metrics.cached.Set(float64(len(a.cache.legs)))
-	a.metrics.fetched.Add(float64(a.cache.fetched))
-	a.cache.fetched = 0
 	return nil
 }
 

@@ -126,12 +126,8 @@ type cache struct {
 	// stored is until when the table has all of what was handed over.
 	stored time.Time
 	dirty  map[*entry]struct{}
-	// shelf has some of those that there was no room for, nil when none are kept; fetched
-	// counts those that came back from it, and shelfFailed is told when there is no shelf
-	// any more.
-	shelf       *shelf
-	fetched     uint64
-	shelfFailed func(error)
+	// shelf has some of those that there was no room for, nil when none are kept.
+	shelf *shelf
 }
 
 func newCache(size int) *cache {
@@ -150,7 +146,6 @@ func (c *cache) get(id legID) *entry {
 		return e
 	}
 	if e = c.shelf.take(id); e != nil {
-		c.fetched++
 		c.put(e)
 	}
 	return e
@@ -214,9 +209,7 @@ func (c *cache) forget() {
 		c.bytes -= e.counted
 		e.used, e.counted = nil, 0
 		c.forgotten.add(e.hash())
-		if err := c.shelf.put(e); err != nil {
-			c.shelfFailed(err)
-		}
+		c.shelf.put(e)
 	}
 }
 
@@ -242,10 +235,10 @@ func (c *cache) knows(id legID, slot int64) bool {
 
 // reset forgets everything, as when another process had the work.
 func (c *cache) reset() {
-	shelf, fetched, failed := c.shelf, c.fetched, c.shelfFailed
+	shelf := c.shelf
 	shelf.clear()
 	*c = *newCache(c.size)
-	c.shelf, c.fetched, c.shelfFailed = shelf, fetched, failed
+	c.shelf = shelf
 }
 
 // digest takes in a digest as it is stored. A leg is whole when its beginning is in

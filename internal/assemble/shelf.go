@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heplake/heplake/internal/digest"
 )
@@ -25,6 +26,9 @@ type shelf struct {
 	// places are where legs are, by hash, in rows of shelfRow.
 	places []shelved
 	record []byte // scratch
+	// fetched counts the legs that came back; failed is told when nothing is kept any more.
+	fetched prometheus.Counter
+	failed  func(error)
 }
 
 // shelved is where a leg is: n bytes from at on, as end counts, with that sum; none when n
@@ -48,7 +52,7 @@ const (
 
 // newShelf makes one in the folder. The file has no name there: it is gone with the
 // process, however that ends.
-func newShelf(dir string) (*shelf, error) {
+func newShelf(dir string, fetched prometheus.Counter, failed func(error)) (*shelf, error) {
 	f, err := os.CreateTemp(dir, "legs-*.tmp")
 	if err != nil {
 		return nil, fmt.Errorf("assemble: a file for legs: %w", err)
@@ -56,7 +60,7 @@ func newShelf(dir string) (*shelf, error) {
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("assemble: a file for legs: %w", err), f.Close())
 	}
-	return &shelf{file: f, size: shelfBytes}, nil
+	return &shelf{file: f, size: shelfBytes, fetched: fetched, failed: failed}, nil
 }
 
 // close gives the file up.
@@ -65,7 +69,7 @@ func (s *shelf) close() error {
 		return nil
 	}
 	err := s.file.Close()
-	*s = shelf{}
+	*s = shelf{fetched: s.fetched, failed: s.failed}
 	return err
 }
 
@@ -78,16 +82,16 @@ func (s *shelf) row(hash uint64) []shelved {
 // there reports whether what is at the place is in the file still.
 func (s *shelf) there(p *shelved) bool { return p.n > 0 && p.at >= s.end-s.size }
 
-// put puts a leg there, of which nothing is to be written any more. After an error there
-// is nothing on the shelf, nor will there be.
-func (s *shelf) put(e *entry) error {
+// put puts a leg there, of which nothing is to be written any more. After a write that
+// failed there is nothing on the shelf, nor will there be.
+func (s *shelf) put(e *entry) {
 	if s == nil || s.file == nil || len(e.digests.Data) == 0 {
-		return nil
+		return
 	}
 	s.record = e.appendTo(s.record[:0])
 	n := int64(len(s.record))
 	if n > shelfBuffer {
-		return nil
+		return
 	}
 	if s.places == nil {
 		s.places = make([]shelved, shelfPlaces)
@@ -96,7 +100,8 @@ func (s *shelf) put(e *entry) error {
 	// What is in one piece is written, and read, in one.
 	if int64(len(s.unwritten))+n > shelfBuffer {
 		if err := s.write(); err != nil {
-			return errors.Join(err, s.close())
+			s.failed(errors.Join(err, s.close()))
+			return
 		}
 	}
 	hash := e.hash()
@@ -114,7 +119,6 @@ func (s *shelf) put(e *entry) error {
 	}
 	*oldest = shelved{hash, s.end + int64(len(s.unwritten)), uint32(n), sumOf(s.record)}
 	s.unwritten = append(s.unwritten, s.record...)
-	return nil
 }
 
 // write writes what is not written yet, and goes on at the next place that has room.
@@ -145,6 +149,7 @@ func (s *shelf) take(id legID) *entry {
 		if b := s.read(found); b == nil || !e.readFrom(b) {
 			return nil
 		}
+		s.fetched.Inc()
 		return e
 	}
 	return nil

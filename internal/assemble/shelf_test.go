@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/heplake/heplake/internal/digest"
 )
 
@@ -41,14 +43,26 @@ func (e *entry) same(o *entry) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// TestShelf puts many more legs on a shelf than it has room for: what comes back is as it
-// was, each once, and of the last ones nearly all come back.
-func TestShelf(t *testing.T) {
-	s, err := newShelf(t.TempDir())
+// newTestShelf is a shelf in the folder; failed is the error that it told of.
+func newTestShelf(t *testing.T, dir string) (s *shelf, failed *error) {
+	t.Helper()
+	failed = new(error)
+	s, err := newShelf(dir, newMetrics().fetched, func(err error) { *failed = err })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.close() })
+	t.Cleanup(func() {
+		if err := s.close(); err != nil && *failed == nil {
+			t.Error(err)
+		}
+	})
+	return s, failed
+}
+
+// TestShelf puts many more legs on a shelf than it has room for: what comes back is as it
+// was, each once, and of the last ones nearly all come back.
+func TestShelf(t *testing.T) {
+	s, failed := newTestShelf(t, t.TempDir())
 	const blocks = 4
 	s.size = blocks * shelfBuffer
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -57,9 +71,7 @@ func TestShelf(t *testing.T) {
 	for n := range 5_000 {
 		e := shelfLeg(rng, n)
 		legs = append(legs, e)
-		if err := s.put(e); err != nil {
-			t.Fatal(err)
-		}
+		s.put(e)
 		if rng.IntN(4) > 0 {
 			continue
 		}
@@ -86,27 +98,22 @@ func TestShelf(t *testing.T) {
 		t.Errorf("%d legs came back", back)
 	}
 	last := shelfLeg(rng, 9_000)
-	if err := s.put(last); err != nil {
-		t.Fatal(err)
-	}
+	s.put(last)
 	last.written++
-	if err := s.put(last); err != nil {
-		t.Fatal(err)
-	}
+	s.put(last)
 	if got := s.take(last.legID); got == nil || !got.same(last) || s.take(last.legID) != nil {
 		t.Errorf("what was put there twice came back as %+v", got)
 	}
-	if err := s.put(last); err != nil {
-		t.Fatal(err)
-	}
+	s.put(last)
 	if s.drop(last.legID); s.take(last.legID) != nil {
 		t.Error("what was dropped is there")
 	}
-	if err := s.put(last); err != nil {
-		t.Fatal(err)
-	}
+	s.put(last)
 	if s.clear(); s.take(last.legID) != nil {
 		t.Error("what was there before it was cleared is there")
+	}
+	if *failed != nil {
+		t.Error(*failed)
 	}
 }
 
@@ -114,19 +121,17 @@ func TestShelf(t *testing.T) {
 // failed nothing is.
 func TestShelfOnABadDisk(t *testing.T) {
 	dir := t.TempDir()
-	s, err := newShelf(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, failed := newTestShelf(t, dir)
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		t.Errorf("files in the folder: %v, %v", files, err)
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	fill := func() (err error) {
-		for n := 0; n < 400 && err == nil; n++ {
-			err = s.put(shelfLeg(rng, n))
+		*failed = nil
+		for n := range 400 {
+			s.put(shelfLeg(rng, n))
 		}
-		return err
+		return *failed
 	}
 	if err := fill(); err != nil {
 		t.Fatal(err)
@@ -152,7 +157,7 @@ func TestShelfOnABadDisk(t *testing.T) {
 	if err := fill(); err != nil || s.take(legID{"tenant1", "leg-1"}) != nil {
 		t.Errorf("after an error there is a shelf: %v", err)
 	}
-	if _, err := newShelf(dir + "/none"); err == nil {
+	if _, err := newShelf(dir+"/none", nil, nil); err == nil {
 		t.Error("a shelf in a folder that is not there")
 	}
 }
@@ -162,12 +167,8 @@ func TestShelfOnABadDisk(t *testing.T) {
 func TestForgottenLegsComeBack(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	c := newCache(50 << 10)
-	var err error
-	if c.shelf, err = newShelf(t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.shelf.close() })
-	c.shelfFailed = func(err error) { t.Error(err) }
+	var failed *error
+	c.shelf, failed = newTestShelf(t, t.TempDir())
 	const legs = 2_000
 	id := func(n int) legID { return legID{"", fmt.Sprint("leg-", n)} }
 	for n := range legs {
@@ -184,8 +185,14 @@ func TestForgottenLegsComeBack(t *testing.T) {
 			t.Fatalf("leg %d came back as %+v", n, e)
 		}
 	}
-	if c.fetched < legs/2 {
-		t.Errorf("%d legs were fetched", c.fetched)
+	all := prometheus.NewRegistry()
+	all.MustRegister(c.shelf.fetched)
+	counted, err := all.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := counted[0].GetMetric()[0].GetCounter().GetValue(); n < legs/2 || *failed != nil {
+		t.Errorf("%v legs were fetched, error %v", n, *failed)
 	}
 	// While somebody worked with a leg it was let go: what he notes is not on the shelf.
 	e := c.get(id(0))
