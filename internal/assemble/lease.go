@@ -70,6 +70,10 @@ func (a *Assembler) Release(ctx context.Context) error {
 		return nil // it is not ours
 	}
 	a.leaseAt = time.Time{}
+	// The row must be newer than our last, and that may be of a time to come.
+	if holder, _, _, _, err := a.state(ctx); err != nil || holder != a.holder {
+		return err
+	}
 	return a.record(ctx, "")
 }
 
