@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -47,12 +48,16 @@ func (c Column) CodecSQL() string {
 	switch {
 	case c.Codec != "":
 		return c.Codec
-	case c.Kind == Time:
+	case c.rises():
 		return "Delta(8), ZSTD(1)"
 	default:
 		return "ZSTD(1)"
 	}
 }
+
+// rises reports whether it is a column of times that go up row by row or nearly so. One
+// that has NULLs takes no Delta.
+func (c Column) rises() bool { return c.Kind == Time && c.Type != nullableTime }
 
 // Definition is the column's clause in CREATE TABLE and ALTER TABLE ADD COLUMN.
 func (c Column) Definition() string {
@@ -100,12 +105,11 @@ func (c Column) IndexExpr() string {
 
 // TTL is the table's TTL expression for rows kept that many days.
 func (t *Table) TTL(days int) string {
-	from := t.TTLFrom
-	if from == "" {
-		from = "time"
-	}
-	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", from, days)
+	return fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", t.ageFrom(), days)
 }
+
+// ageFrom is the column that says how old a row is.
+func (t *Table) ageFrom() string { return cmp.Or(t.TTLFrom, "time") }
 
 // EngineSQL is the table's engine as it stands in CREATE TABLE.
 func (t *Table) EngineSQL() string {

@@ -138,7 +138,7 @@ func (t *Table) TTLSQL(o Options) string {
 		clauses = append(clauses, t.TTL(days))
 	}
 	if r := t.Recompress; r.Codec != "" {
-		clauses = append(clauses, fmt.Sprintf("toDateTime(time) + toIntervalSecond(%d) RECOMPRESS CODEC(%s)", r.Seconds, r.Codec))
+		clauses = append(clauses, fmt.Sprintf("toDateTime(%s) + toIntervalSecond(%d) RECOMPRESS CODEC(%s)", t.ageFrom(), r.Seconds, r.Codec))
 	}
 	return strings.Join(clauses, ", ")
 }

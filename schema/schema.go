@@ -117,7 +117,7 @@ type Table struct {
 type Recompression struct {
 	// Codec is the better one, "" for none.
 	Codec string
-	// Seconds is the age by the column time.
+	// Seconds is the age by the column that retention goes by.
 	Seconds int
 }
 
@@ -203,7 +203,7 @@ func compressed(codec string, columns []Column) []Column {
 	for i := range columns {
 		switch c := &columns[i]; {
 		case c.Codec != "" || c.Alias != "":
-		case c.Kind == Time:
+		case c.rises():
 			c.Codec = "Delta(8), " + codec
 		default:
 			c.Codec = codec

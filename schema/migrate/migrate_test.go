@@ -223,6 +223,35 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestCallsAreCompressedWithAge: rows of calls are inserted and merged with a fast codec;
+// once they are older, merges give them a better one.
+func TestCallsAreCompressedWithAge(t *testing.T) {
+	conn, o := fresh(t)
+	apply(t, conn, plan(t, conn, o))
+	tables := []string{schema.CallRows.Name, schema.RegistrationRows.Name}
+	want := func(table, codecs string) {
+		t.Helper()
+		if got := value(t, conn, "SELECT arrayStringConcat(arraySort(groupUniqArray(default_compression_codec)), ' ') FROM system.parts WHERE active AND database = '"+o.Database+"' AND table = '"+table+"'"); got != codecs {
+			t.Errorf("%s has %s, want %s", table, got, codecs)
+		}
+	}
+	young := time.Now()
+	for _, table := range tables {
+		for range 2 {
+			exec(t, conn, "INSERT INTO "+o.Database+"."+table+" (start, version) SELECT now64(6) - 5, 1")
+			want(table, "LZ4")
+		}
+		exec(t, conn, "OPTIMIZE TABLE "+o.Database+"."+table+" FINAL")
+		want(table, "LZ4")
+	}
+	time.Sleep(time.Until(young.Add(17 * time.Second)))
+	for _, table := range tables {
+		exec(t, conn, "INSERT INTO "+o.Database+"."+table+" (start, version) SELECT now64(6) - 60, 1")
+		exec(t, conn, "OPTIMIZE TABLE "+o.Database+"."+table+" FINAL")
+		want(table, "ZSTD(3)")
+	}
+}
+
 func waitFor(t *testing.T, conn driver.Conn, query, want string) {
 	t.Helper()
 	var got string
