@@ -147,21 +147,30 @@ type dayBatch[R any] struct {
 	b   *batch.Batch[R]
 }
 
-// takeSmall removes and returns the batch of the day if it has rows, but no
-// more than that; nil otherwise.
-func (o *openBatches[R]) takeSmall(day int64, rows int) *batch.Batch[R] {
+// takeSmall removes and returns the batch of the day if it has rows and may join
+// the other one; nil otherwise.
+func (o *openBatches[R]) takeSmall(day int64, other *batch.Batch[R], batchRows int) *batch.Batch[R] {
 	b := o.byDay[day]
-	if b == nil || b.Rows() == 0 || b.Rows() > rows {
+	if b == nil || b.Rows() == 0 || !mayJoin(other, b, batchRows) {
 		return nil
 	}
 	o.take(b)
 	return b
 }
 
-// mergeRows bounds the batches that workers' batches are merged into. Each batch
-// costs a file, a request and a part in ClickHouse, each row of one merged a
-// copy: below this a copy is the cheaper.
-const mergeRows = 25_000
+// mergeRows and mergeBytes, whichever is more, bound the batches that workers' batches
+// are merged into. Each batch costs a file, a request and a part in ClickHouse, each row
+// of one merged a copy: below this a copy is the cheaper.
+const (
+	mergeRows  = 25_000
+	mergeBytes = 4 << 20
+)
+
+// mayJoin reports whether one batch is to take the rows of the other.
+func mayJoin[R any](a, b *batch.Batch[R], batchRows int) bool {
+	rows := a.Rows() + b.Rows()
+	return rows <= batchRows && (rows <= mergeRows || a.Size()+b.Size() <= mergeBytes)
+}
 
 // sealOld seals the workers' batches of a table whose first record came before
 // t. Small ones of one day become one; others that are not due yet join them.
@@ -176,17 +185,16 @@ func sealOld[R any](p *Pipeline, pool *pool[R], of func(*worker) *openBatches[R]
 	slices.SortFunc(old, func(x, y dayBatch[R]) int {
 		return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(y.b.Rows(), x.b.Rows()))
 	})
-	most := min(mergeRows, p.cfg.BatchRows)
 	for i := 0; i < len(old); {
 		day, b := old[i].day, old[i].b
-		for i++; i < len(old) && old[i].day == day && b.Rows()+old[i].b.Rows() <= most; i++ {
+		for i++; i < len(old) && old[i].day == day && mayJoin(b, old[i].b, p.cfg.BatchRows); i++ {
 			b.Take(old[i].b)
 			pool.put(old[i].b)
 		}
 		if i == len(old) || old[i].day != day {
 			for _, w := range p.workers {
 				w.mu.Lock()
-				young := of(w).takeSmall(day, most-b.Rows())
+				young := of(w).takeSmall(day, b, p.cfg.BatchRows)
 				w.mu.Unlock()
 				if young != nil {
 					b.Take(young)
