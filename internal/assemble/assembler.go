@@ -75,6 +75,8 @@ const (
 	// go back so far, and now and then farther.
 	overlap, farOverlap = 15 * time.Second, 5 * time.Minute
 	farEvery            = time.Minute
+	// lookEvery is how often it looks on a busy system where nobody else inserts.
+	lookEvery = 15 * time.Second
 	// leaseTime is how long a process that says nothing keeps the work; it says
 	// something leaseSigns times meanwhile.
 	leaseTime  = 20 * time.Second
@@ -124,10 +126,11 @@ type Assembler struct {
 	inbox   *Inbox
 	died    time.Time
 	running bool
-	// looked says that there was a look since the work is ours, and tookOver when that
-	// was, by the server's clock, if there were rows of calls or registrations then.
-	looked   bool
-	tookOver time.Time
+	// looked says that there was a look since the work is ours, found that the last one
+	// found something, and tookOver when the first was, by the server's clock, if there
+	// were rows of calls or registrations then.
+	looked, found bool
+	tookOver      time.Time
 	// doubtUntil is how long the process that did the work before and did not give it
 	// back may go on with it.
 	doubtUntil time.Time
@@ -312,8 +315,10 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	if err := a.outrun(ctx, now); err != nil {
 		return err
 	}
-	if err := a.look(ctx, now); err != nil {
-		return err
+	if everything || a.mayFind(now) {
+		if err := a.look(ctx, now); err != nil {
+			return err
+		}
 	}
 	if a.settledAt.IsZero() {
 		a.settledAt = a.done
@@ -347,7 +352,7 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	}
 	a.metrics.lag.Set(max(0, now.Sub(oldest)-a.clock.ahead).Seconds())
 	if len(a.waiting) == 0 && len(a.cache.dirty) == 0 {
-		a.settledAt = now
+		a.settledAt = a.done
 	} else if t := now.Add(-2 * reportsAfter); len(a.waiting) == 0 && a.next == nil && t.After(a.settledAt) {
 		a.settledAt = t // what changed before is written
 	}
@@ -374,6 +379,15 @@ func (a *Assembler) pass(ctx context.Context, budget time.Duration, everything b
 	a.metrics.pending.Set(float64(len(a.cache.dirty)))
 	a.metrics.cached.Set(float64(len(a.cache.legs)))
 	return nil
+}
+
+// mayFind reports whether it is time to look for what was inserted. On a busy system what
+// this process receives is handed over; where the last look found nothing besides, there
+// is nobody else who inserts, or he has begun just now.
+func (a *Assembler) mayFind(now time.Time) bool {
+	passed := time.Since(a.clock.looked)
+	const set = time.Second // further apart the clocks are where one was set
+	return !a.looked || a.found || len(a.cache.dirty) <= busyLegs || passed >= lookEvery || now.Sub(a.done.Add(passed)).Abs() > set
 }
 
 // look lists what was inserted since the last look.
@@ -422,7 +436,7 @@ func (a *Assembler) look(ctx context.Context, now time.Time) error {
 			a.waiting = append(a.waiting, f)
 		}
 	}
-	a.done, a.looked, a.clock.looked = now, true, time.Now()
+	a.done, a.looked, a.found, a.clock.looked = now, true, len(fresh) > 0, time.Now()
 	if a.running {
 		a.inbox.open()
 	}

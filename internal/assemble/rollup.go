@@ -24,7 +24,7 @@ var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute
 // times as long as it took last time, and refillLongest at most: who reads series has the
 // newest ten minutes of the calls.
 const (
-	refillShare   = 500
+	refillShare   = 1000
 	refillLongest = 6 * time.Minute
 )
 
