@@ -115,7 +115,7 @@ var settledCalls = Recompression{Codec: "ZSTD(3)", Seconds: 20}
 var CallRows = Table{
 	Name:        "call_rows",
 	Doc:         "Calls as they were computed, newest version last: read them through the view calls.",
-	Columns:     compressed("Default", slices.Concat(callColumns(), []Column{cardColumn}, versionColumns())),
+	Columns:     compressedWithAge(slices.Concat(callColumns(), []Column{cardColumn}, versionColumns())),
 	Engine:      "ReplacingMergeTree(version, deleted)",
 	PartitionBy: "toDate(start)",
 	OrderBy:     "(toStartOfHour(start), tenant, correlation_id)",
@@ -164,7 +164,7 @@ func registrationColumns() []Column {
 var RegistrationRows = Table{
 	Name:        "registration_rows",
 	Doc:         "Attempts to register as they were computed: read them through the view registrations.",
-	Columns:     compressed("Default", slices.Concat(registrationColumns(), versionColumns())),
+	Columns:     compressedWithAge(slices.Concat(registrationColumns(), versionColumns())),
 	Engine:      "ReplacingMergeTree(version, deleted)",
 	PartitionBy: "toDate(start)",
 	OrderBy:     "(toStartOfHour(start), tenant, call_id, start)",

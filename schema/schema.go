@@ -198,15 +198,16 @@ func originWith(callID, rest []Column) []Column {
 	}, rest)
 }
 
-// compressed gives the columns that declare no codec that one.
-func compressed(codec string, columns []Column) []Column {
+// compressedWithAge gives the columns that declare no codec the one of which Recompress
+// says what it is.
+func compressedWithAge(columns []Column) []Column {
 	for i := range columns {
 		switch c := &columns[i]; {
 		case c.Codec != "" || c.Alias != "":
 		case c.rises():
-			c.Codec = "Delta(8), " + codec
+			c.Codec = "Delta(8), Default"
 		default:
-			c.Codec = codec
+			c.Codec = "Default"
 		}
 	}
 	return columns
@@ -223,7 +224,7 @@ const userIndex = "bloom_filter(0.001)"
 var SIP = Table{
 	Name: "sip",
 	Doc:  "One row per SIP message.",
-	Columns: compressed("Default", originWith(packedCallID, []Column{
+	Columns: compressedWithAge(originWith(packedCallID, []Column{
 		{Name: "method", Kind: Enum, Index: "set(64)", Doc: "Method of a request; empty on a response."},
 		{Name: "status", Kind: Uint16, Index: "set(128)", Doc: "Status code of a response; 0 on a request."},
 		{Name: "reason", Kind: Enum, Doc: "Reason phrase of a response."},
@@ -272,7 +273,7 @@ var SIP = Table{
 var Media = Table{
 	Name: "media",
 	Doc:  "One row per RTCP report block or quality report.",
-	Columns: compressed("Default", origin(
+	Columns: compressedWithAge(origin(
 		Column{Name: "source", Kind: Enum, Doc: "What reported: rtcp, rtcp-xr, vq-rtcpxr, rtp-agent, x-rtp-stat, horaclifix, rtp."},
 		Column{Name: "report", Kind: Enum, Doc: "Kind of report within the source: sr, rr, xr, bye, sdes, feedback, session, interval, …"},
 		Column{Name: "ssrc", Kind: Uint32, Doc: "Stream reported on; the reporter's own where the report names none."},
