@@ -13,7 +13,7 @@ type remembered struct {
 	since time.Time
 }
 
-// bloom is a Bloom filter of six bits for each hash.
+// bloom is a Bloom filter of bloomBits bits for each hash.
 type bloom struct {
 	bits  []uint64
 	n     int
@@ -23,17 +23,29 @@ type bloom struct {
 const (
 	minBloomWords = 1 << 14 // 128 KiB
 	maxBloomWords = 1 << 22 // 32 MiB
-	// bloomLoad is how many bits there are for each hash at least: one in a thousand is
-	// found that was not added. What is found is looked for in the database.
-	bloomLoad = 16
+	// bloomLoad is how many bits of a filter there are for each hash at least: two in a
+	// million are found that were not added. What is found is looked for in the database:
+	// even a few in each pass cost as much there as all lists of calls. A filter as large
+	// as may be holds twice as many, so that there is an hour in it at 100,000 messages a
+	// second, and finds one in two thousand when it is full.
+	bloomBits, bloomLoad, maxBloomLoad = 10, 32, 16
 	// bloomGrowth is by how much larger the next filter is when one was full within an
-	// hour: few are better, as each finds its one in a thousand.
+	// hour.
 	bloomGrowth = 4
 	// maxWords bounds the filters together: 64 MiB.
 	maxWords = 2 * maxBloomWords
 )
 
-func (b *bloom) places(h uint64) (p [6]uint64) {
+// full reports whether there is no room for another hash.
+func (b *bloom) full() bool {
+	load := bloomLoad
+	if len(b.bits) >= maxBloomWords {
+		load = maxBloomLoad
+	}
+	return load*(b.n+1) > 64*len(b.bits)
+}
+
+func (b *bloom) places(h uint64) (p [bloomBits]uint64) {
 	step := h>>32 | 1
 	mask := uint64(64*len(b.bits) - 1)
 	for i := range p {
@@ -67,7 +79,7 @@ const remember = time.Hour
 
 func (r *remembered) add(h uint64) {
 	last := len(r.filters) - 1
-	if last < 0 || bloomLoad*(r.filters[last].n+1) > 64*len(r.filters[last].bits) {
+	if last < 0 || r.filters[last].full() {
 		r.begin(time.Now())
 		last = len(r.filters) - 1
 	}
