@@ -31,7 +31,7 @@ const (
 	// Addr is an IPv6 address; IPv4 is mapped (::ffff:a.b.c.d), and :: stands for
 	// an address the sender did not give.
 	Addr
-	// Enums is a list of Enum values.
+	// Enums is a list of values like those of Enum.
 	Enums
 	// Map has Enum keys and Text values.
 	Map
