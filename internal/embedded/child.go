@@ -137,11 +137,11 @@ func childMain(args []string) int {
 	return exitClean
 }
 
-// dropLogTables removes what system.query_log and system.part_log left behind:
+// dropLogTables removes what the logs in tables of system left behind:
 // clickhouse-local forgets the tables of database system when it ends, and would
 // not make them anew where there are files.
 func dropLogTables(data string) error {
-	for _, table := range []string{"query_log", "part_log"} {
+	for _, table := range []string{"query_log", "part_log", "query_views_log"} {
 		if err := os.RemoveAll(filepath.Join(data, "data", "system", table)); err != nil {
 			return fmt.Errorf("logs of the last run: %w", err)
 		}

@@ -37,6 +37,7 @@ func TestRights(t *testing.T) {
 		{Owner, "SYSTEM FLUSH LOGS", allowed},
 		{Owner, "SELECT count() >= 0 FROM system.query_log", allowed},
 		{Owner, "SELECT count() >= 0 FROM system.part_log", allowed},
+		{Owner, "SELECT count() >= 0 FROM system.query_views_log", allowed},
 
 		{Writer, "INSERT INTO heplake.t (n) VALUES (1)", allowed},
 		{Writer, "INSERT INTO heplake_other.t VALUES (1)", allowed},
