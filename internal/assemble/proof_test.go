@@ -292,7 +292,11 @@ func TestTruth(t *testing.T) {
 				rng.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
 			}
 			l := laketest.Open(t)
-			a := assemble.New(assemble.Config{Conn: l.DB, Database: l.Name})
+			cfg := assemble.Config{Conn: l.DB, Database: l.Name}
+			if way.shuffled {
+				cfg.FillRows = 10 // of a minute or two
+			}
+			a := assemble.New(cfg)
 			pass := func() {
 				if err := a.Pass(t.Context()); err != nil {
 					t.Fatal(err)

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -36,9 +37,25 @@ const (
 	refillOldest = 10 * time.Minute
 )
 
+// Of a minute of some time ago little changes: a call of two hours ends, of tens of
+// thousands. While that is less than a part in refillFew of its rows, it waits for half its
+// age, refillFewOldest at most.
+const (
+	refillFew       = 50
+	refillFewAge    = 2
+	refillFewOldest = 30 * time.Minute
+)
+
 // settleAfter is how long after a change every call of a minute that will never
-// be answered is known to be so: timer C, and a little.
-const settleAfter = 200 * time.Second
+// be answered is known to be so: timer C, and a little. keepSettled is how old a minute must
+// be to be forgotten, then.
+const (
+	settleAfter = 200 * time.Second
+	keepSettled = 3 * time.Hour
+)
+
+// fillRows is the default of Config.FillRows.
+const fillRows = 1_000_000
 
 // fillWork is what computing a group of buckets is worth, in legs.
 const fillWork = 500
@@ -47,6 +64,11 @@ const fillWork = 500
 type bucket struct {
 	changed         bool
 	changedAt, done time.Time
+	// settled says, of a minute, that it was filled when time could decide nothing more.
+	settled bool
+	// changes are how many rows changed since it was filled, rows how many there were
+	// then, of a minute that was filled with others.
+	changes, rows int
 }
 
 // rollup keeps the tables of one schema.Rollup true.
@@ -81,7 +103,8 @@ func (r *rollup) changeBucket(place int, at int64) {
 		b = &bucket{}
 		r.buckets[place][at] = b
 	}
-	b.changed, b.changedAt = true, time.Now()
+	b.changed, b.changedAt, b.settled = true, time.Now(), false
+	b.changes++
 }
 
 func mod(t, step int64) int64 {
@@ -131,17 +154,26 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 	for _, r := range a.rollups {
 		for place := range schema.Resolutions {
 			due := r.due(place, everything, at)
+			start := time.Now()
 			for _, group := range slices.Backward(groups(due, place)) {
-				if time.Since(began) > budget {
-					return nil
+				parts := [][]int64{group}
+				if place == 0 && len(group) > 1 {
+					if err := a.countRows(ctx, r, group); err != nil {
+						return err
+					}
+					parts = r.split(group, cmp.Or(a.cfg.FillRows, fillRows))
 				}
-				start := time.Now()
-				if err := a.fill(ctx, r, place, group, a.clock.next(at)); err != nil {
-					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
+				for _, part := range slices.Backward(parts) {
+					if time.Since(began) > budget {
+						return nil
+					}
+					if err := a.fill(ctx, r, place, part, a.clock.next(at)); err != nil {
+						return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
+					}
+					r.took[place] = time.Since(start)
+					r.filled(place, part)
+					a.worked += fillWork
 				}
-				r.took[place] = time.Since(start)
-				r.filled(place, group)
-				a.worked += fillWork
 			}
 			if len(due) > 0 {
 				r.done[place] = time.Now()
@@ -164,13 +196,21 @@ func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
 			}
 			continue
 		}
-		again := every
+		again, age := every, now.Sub(time.Unix(at, 0))
 		if place == 0 {
-			again = max(every, min(now.Sub(time.Unix(at, 0))/refillAge, refillOldest))
+			if b.settled {
+				if age > keepSettled {
+					delete(r.buckets[place], at)
+				}
+				continue
+			}
+			again = max(every, min(age/refillAge, refillOldest))
+			if b.changed && b.changes*refillFew < b.rows {
+				again = max(again, min(age/refillFewAge, refillFewOldest))
+			}
 		}
 		// done of those for which there was time is later than that of all.
-		if b.changed && (everything || !soon && time.Since(b.done) >= again) ||
-			!b.changed && time.Since(b.changedAt) >= settleAfter && (everything || !soon) {
+		if (b.changed || time.Since(b.changedAt) >= settleAfter) && (everything || !soon && time.Since(b.done) >= again) {
 			out = append(out, at)
 		}
 	}
@@ -183,11 +223,8 @@ func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
 func (r *rollup) filled(place int, list []int64) {
 	for _, at := range list {
 		b := r.buckets[place][at]
-		settled := time.Since(b.changedAt) >= settleAfter
-		b.changed, b.done = false, time.Now()
-		if settled && place == 0 {
-			delete(r.buckets[place], at)
-		}
+		b.settled = place == 0 && time.Since(b.changedAt) >= settleAfter
+		b.changed, b.changes, b.done = false, 0, time.Now()
 		if place+1 < len(schema.Resolutions) {
 			r.changeBucket(place+1, at)
 		}
@@ -207,6 +244,35 @@ func groups(list []int64, place int) [][]int64 {
 		out = append(out, byWidth[k])
 	}
 	return out
+}
+
+// countRows notes how many rows there are of each of some minutes of an hour, older
+// versions included. It reads one column.
+func (a *Assembler) countRows(ctx context.Context, r *rollup, minutes []int64) error {
+	hour := hourOf(time.Unix(minutes[0], 0).UTC())
+	counts := map[int64]int{}
+	err := a.rows(ctx, "SELECT toInt64(toUnixTimestamp(toStartOfMinute(start))) AS minute, toUInt64(count()) FROM "+a.table(r.rows.Name)+
+		" WHERE "+hours(hour, hour)+" GROUP BY minute", func(row *reader) {
+		minute := row.int64()
+		counts[minute] = int(row.uint64())
+	})
+	for _, at := range minutes {
+		r.buckets[0][at].rows = counts[at]
+	}
+	return err
+}
+
+// split splits minutes of an hour so that no part has more rows, unless it is one minute.
+func (r *rollup) split(minutes []int64, most int) (parts [][]int64) {
+	rows, from := 0, 0
+	for i, at := range minutes {
+		n := r.buckets[0][at].rows
+		if i > from && rows+n > most {
+			parts, rows, from = append(parts, minutes[from:i]), 0, i
+		}
+		rows += n
+	}
+	return append(parts, minutes[from:])
 }
 
 // fill computes some buckets.

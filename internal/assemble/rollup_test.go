@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -102,5 +103,88 @@ func TestOldMinutesAreFilledSeldom(t *testing.T) {
 	r.done[minutes] = time.Time{}
 	if due := r.due(minutes, false, now); !slices.Equal(due, []int64{now.Add(-30 * 24 * time.Hour).Unix()}) {
 		t.Errorf("minutes %v are due, want the one of long ago that was never filled", due)
+	}
+}
+
+// TestMinutesThatChangeLittle: a minute of which little changed waits longer, not for
+// ever; and so it does when all of it was settled before.
+func TestMinutesThatChangeLittle(t *testing.T) {
+	const minutes = 0
+	now := time.Unix(7200, 0)
+	at := now.Add(-48 * time.Minute).Unix()
+	for _, test := range []struct {
+		changes, rows int
+		filled        time.Duration
+		due           bool
+	}{
+		{1, 1000, 23 * time.Minute, false},
+		{1, 1000, 24 * time.Minute, true},
+		{20, 1000, 8 * time.Minute, true},
+		{1, 50, 8 * time.Minute, true},
+		{1, 0, 8 * time.Minute, true}, // nobody counted
+	} {
+		r := newRollups()[0]
+		r.change(time.Unix(at, 0))
+		r.filled(minutes, []int64{at})
+		b := r.buckets[minutes][at]
+		for range test.changes {
+			r.change(time.Unix(at, 0))
+		}
+		b.rows, b.done = test.rows, time.Now().Add(-test.filled)
+		if due := r.due(minutes, false, now); (len(due) == 1) != test.due {
+			t.Errorf("%d changes of %d rows, filled %v ago: minutes %v are due", test.changes, test.rows, test.filled, due)
+		}
+		if due := r.due(minutes, true, now); len(due) != 1 {
+			t.Errorf("%d changes of %d rows: minutes %v are due when all that changed is wanted", test.changes, test.rows, due)
+		}
+	}
+}
+
+// TestSettledMinutes: what time alone decides is summed up however little it is, once;
+// then the minute is known for a while, and forgotten.
+func TestSettledMinutes(t *testing.T) {
+	const minutes = 0
+	now := time.Unix(7200, 0)
+	at := now.Add(-30 * time.Minute)
+	r := newRollups()[0]
+	r.change(at)
+	b := r.buckets[minutes][at.Unix()]
+	long := time.Now().Add(-settleAfter)
+	r.filled(minutes, []int64{at.Unix()})
+	if b.rows, b.changedAt, b.done = 1000, long, time.Now().Add(-5*time.Minute); !slices.Equal(r.due(minutes, false, now), []int64{at.Unix()}) {
+		t.Error("a minute is not due in which time decided something")
+	}
+	if r.filled(minutes, []int64{at.Unix()}); len(r.due(minutes, true, now)) != 0 {
+		t.Error("a minute is due that was settled")
+	}
+	r.change(at)
+	if b.done = time.Now().Add(-14 * time.Minute); len(r.due(minutes, false, now)) != 0 {
+		t.Error("a minute is due that was settled, and of which little changed since")
+	}
+	if b.done = time.Now().Add(-15 * time.Minute); len(r.due(minutes, false, now)) != 1 {
+		t.Error("a minute is not due that changed after it was settled")
+	}
+	b.changedAt = long
+	r.filled(minutes, []int64{at.Unix()})
+	if r.due(minutes, false, at.Add(keepSettled)); len(r.buckets[minutes]) != 1 {
+		t.Error("a settled minute is forgotten before its time")
+	}
+	if r.due(minutes, false, at.Add(keepSettled+time.Second)); len(r.buckets[minutes]) != 0 {
+		t.Error("a settled minute is never forgotten")
+	}
+}
+
+// TestSplit: no more rows are summed up at a time than may be, and no minute is left out.
+func TestSplit(t *testing.T) {
+	r := newRollups()[0]
+	minutes := []int64{60, 120, 180, 240, 300}
+	for i, n := range []int{4, 6, 11, 1, 3} {
+		r.changeBucket(0, minutes[i])
+		r.buckets[0][minutes[i]].rows = n
+	}
+	for most, want := range map[int]string{10: "[[60 120] [180] [240 300]]", 1: "[[60] [120] [180] [240] [300]]", 25: "[[60 120 180 240 300]]", 24: "[[60 120 180 240] [300]]"} {
+		if got := fmt.Sprint(r.split(minutes, most)); got != want {
+			t.Errorf("of at most %d rows: %s, want %s", most, got, want)
+		}
 	}
 }

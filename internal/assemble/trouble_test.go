@@ -88,7 +88,7 @@ func playTrouble(t *testing.T, seed uint64) {
 			cfg.Scratch = t.TempDir()
 		}
 		if rng.IntN(3) == 0 {
-			cfg.Pass, cfg.Chunk = time.Millisecond, 8 // no pass makes all that it could
+			cfg.Pass, cfg.Chunk, cfg.FillRows = time.Millisecond, 8, 8 // no pass makes all that it could
 		}
 		if faulty {
 			cfg.Conn = &unsure{Conn: l.DB, rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), seldom: 6}
