@@ -67,7 +67,7 @@ type bucket struct {
 	// settled says, of a minute, that it was filled when time could decide nothing more.
 	settled bool
 	// changes are how many rows changed since it was filled, rows how many there were
-	// then, of a minute that was filled with others.
+	// then, of a minute that was filled with others; 0 when that is not known.
 	changes, rows int
 }
 
@@ -107,6 +107,12 @@ func (r *rollup) changeBucket(place int, at int64) {
 	b.changes++
 }
 
+// changeAll notes that nobody knows how much of a minute is as it was.
+func (r *rollup) changeAll(minute int64) {
+	r.changeBucket(0, minute)
+	r.buckets[0][minute].rows = 0
+}
+
 func mod(t, step int64) int64 {
 	m := t % step
 	if m < 0 {
@@ -122,7 +128,7 @@ func (a *Assembler) resume(ctx context.Context) error {
 	for _, r := range a.rollups {
 		sql := "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfMinute(start))) FROM " + a.table(r.rows.Name) +
 			" WHERE version + " + strconv.Itoa(margin) + " >= (SELECT max(version) FROM " + a.table(r.TableName(schema.Resolutions[0])) + ")"
-		err := a.rows(ctx, sql, func(row *reader) { r.changeBucket(0, row.int64()) })
+		err := a.rows(ctx, sql, func(row *reader) { r.changeAll(row.int64()) })
 		if err != nil {
 			return err
 		}
@@ -140,7 +146,7 @@ func (a *Assembler) Recount(ctx context.Context, since time.Duration) error {
 	for _, r := range a.rollups {
 		sql := "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfMinute(start))) FROM " + a.table(r.rows.Name) +
 			" WHERE version >= " + strconv.FormatInt(now.Add(-since).UnixMicro(), 10)
-		if err := a.rows(ctx, sql, func(row *reader) { r.changeBucket(0, row.int64()) }); err != nil {
+		if err := a.rows(ctx, sql, func(row *reader) { r.changeAll(row.int64()) }); err != nil {
 			return err
 		}
 	}

@@ -134,6 +134,11 @@ func TestMinutesThatChangeLittle(t *testing.T) {
 		if due := r.due(minutes, false, now); (len(due) == 1) != test.due {
 			t.Errorf("%d changes of %d rows, filled %v ago: minutes %v are due", test.changes, test.rows, test.filled, due)
 		}
+		if !test.due {
+			if r.changeAll(at); len(r.due(minutes, false, now)) != 1 {
+				t.Errorf("a minute is not due of which another process may have changed everything")
+			}
+		}
 		if due := r.due(minutes, true, now); len(due) != 1 {
 			t.Errorf("%d changes of %d rows: minutes %v are due when all that changed is wanted", test.changes, test.rows, due)
 		}
