@@ -32,7 +32,7 @@ func (k Kind) SQLType() string {
 	case Addr:
 		return "LowCardinality(IPv6)"
 	case Enums:
-		return "Array(String)" // with dictionaries merges take half as long again (docs/storage.md)
+		return "Array(String)" // with dictionaries merges take a third longer (docs/storage.md)
 	case Map:
 		return "Map(LowCardinality(String), String)"
 	case Metrics:

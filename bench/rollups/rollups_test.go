@@ -142,7 +142,7 @@ func (l load) run(b *testing.B, what stored) (took cpu) {
 	// As heplake has it: what is late about calls waits for messages.
 	crowded := func() bool {
 		oldest := sp.OldestPut(schema.SIP.Name)
-		return !oldest.IsZero() && time.Since(oldest) > 700*time.Millisecond
+		return !oldest.IsZero() && time.Since(oldest) > assemble.CrowdedAfter
 	}
 	a := assemble.New(assemble.Config{Conn: conn, Scratch: scratch, Crowded: crowded})
 	go func() {

@@ -26,10 +26,6 @@ func (w waking) InsertFormat(ctx context.Context, format, query string, data io.
 	return err
 }
 
-// crowdedAfter is how long a batch of messages may be on its way to ClickHouse
-// before calls wait for messages: several times what it takes.
-const crowdedAfter = 700 * time.Millisecond
-
 // crowded reports whether messages come too late into ClickHouse.
 func (s *server) crowded() bool {
 	sp := s.spool.Load()
@@ -37,7 +33,7 @@ func (s *server) crowded() bool {
 		return false
 	}
 	oldest := sp.OldestPut(schema.SIP.Name)
-	return !oldest.IsZero() && time.Since(oldest) > crowdedAfter
+	return !oldest.IsZero() && time.Since(oldest) > assemble.CrowdedAfter
 }
 
 // startAssembler makes calls of what is inserted, here or by others.

@@ -62,6 +62,10 @@ type Config struct {
 	LinkHeaders []string
 }
 
+// CrowdedAfter is how long messages wait for the database before calls wait for them
+// (Config.Crowded): several times what it takes.
+const CrowdedAfter = 700 * time.Millisecond
+
 // How passes follow one another.
 const (
 	minPause = 100 * time.Millisecond

@@ -44,9 +44,7 @@ const nullWidth = 8
 // ClickHouse makes that itself, in no more time than it takes to read one.
 func (b *block) column(c *schema.Column) {
 	t := c.SQLType()
-	if inner, ok := strings.CutPrefix(t, "Array(LowCardinality("); ok {
-		t = "Array(" + strings.TrimSuffix(inner, ")")
-	} else if inner, ok := strings.CutPrefix(t, "LowCardinality("); ok {
+	if inner, ok := strings.CutPrefix(t, "LowCardinality("); ok {
 		t = strings.TrimSuffix(inner, ")")
 	}
 	s := plain

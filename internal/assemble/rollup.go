@@ -122,9 +122,9 @@ func mod(t, step int64) int64 {
 }
 
 // resume finds what changed and may not be in the rollups: what an earlier
-// process wrote shortly before it ended.
+// process wrote before it ended, as long ago as a change waits at most.
 func (a *Assembler) resume(ctx context.Context) error {
-	const margin = 10 * 60 * 1e6
+	const margin = int((refillFewOldest + refillLongest) / time.Microsecond)
 	for _, r := range a.rollups {
 		sql := "SELECT DISTINCT toInt64(toUnixTimestamp(toStartOfMinute(start))) FROM " + a.table(r.rows.Name) +
 			" WHERE version + " + strconv.Itoa(margin) + " >= (SELECT max(version) FROM " + a.table(r.TableName(schema.Resolutions[0])) + ")"
@@ -190,7 +190,8 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 }
 
 // due lists the buckets to compute at the server's time now, in order. Those of hours and
-// days that are as their minutes say it forgets, once they could be computed again.
+// days that are as their minutes say it forgets, once they could be computed again, and
+// settled minutes after a while.
 func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
 	var out []int64
 	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))

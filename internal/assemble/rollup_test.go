@@ -107,7 +107,7 @@ func TestOldMinutesAreFilledSeldom(t *testing.T) {
 }
 
 // TestMinutesThatChangeLittle: a minute of which little changed waits longer, not for
-// ever; and so it does when all of it was settled before.
+// ever.
 func TestMinutesThatChangeLittle(t *testing.T) {
 	const minutes = 0
 	now := time.Unix(7200, 0)
