@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -16,110 +16,11 @@ import (
 	"github.com/heplake/heplake/schema"
 )
 
-// When buckets are computed: after a change, all that changed together, but not more
-// often than this, by resolution; and once more when time alone has decided what was
-// undecided. Series read the newest of them from the calls' rows.
-var refillEvery = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute}
-
-// refillShare bounds the time that filling takes: it is not done again before this many
-// times as long as it took last time, and refillLongest at most: who reads series has the
-// newest ten minutes of the calls.
-const (
-	refillShare   = 1000
-	refillLongest = 6 * time.Minute
-)
-
-// refillAge and refillOldest: a minute that was filled is filled again after this part of
-// its age, and that long at most. Calls end that began long ago, so that nearly all minutes
-// of an hour change all the time, the older the less.
-const (
-	refillAge    = 6
-	refillOldest = 10 * time.Minute
-)
-
-// Of a minute of some time ago little changes: a call of two hours ends, of tens of
-// thousands. While that is less than a part in refillFew of its rows, it waits for half its
-// age, refillFewOldest at most.
-const (
-	refillFew       = 50
-	refillFewAge    = 2
-	refillFewOldest = 30 * time.Minute
-)
-
-// settleAfter is how long after a change every call of a minute that will never
-// be answered is known to be so: timer C, and a little. keepSettled is how old a minute must
-// be to be forgotten, then.
-const (
-	settleAfter = 200 * time.Second
-	keepSettled = 3 * time.Hour
-)
-
 // fillRows is the default of Config.FillRows.
 const fillRows = 1_000_000
 
 // fillWork is what computing a group of buckets is worth, in legs.
 const fillWork = 500
-
-// bucket is the state of one bucket of a rollup.
-type bucket struct {
-	changed         bool
-	changedAt, done time.Time
-	// settled says, of a minute, that it was filled when time could decide nothing more.
-	settled bool
-	// changes are how many rows changed since it was filled, rows how many there were
-	// then, of a minute that was filled with others; 0 when that is not known.
-	changes, rows int
-}
-
-// rollup keeps the tables of one schema.Rollup true.
-type rollup struct {
-	*schema.Rollup
-	// rows is the table whose versions tell what changed.
-	rows *schema.Table
-	// buckets are those in work, by resolution and start; took is how long it took
-	// to fill some, by resolution, and done when all that were due had been.
-	buckets [3]map[int64]*bucket
-	took    [3]time.Duration
-	done    [3]time.Time
-}
-
-func newRollups() []*rollup {
-	out := []*rollup{{Rollup: &schema.CallRollup, rows: &schema.CallRows}, {Rollup: &schema.RegistrationRollup, rows: &schema.RegistrationRows}}
-	for _, r := range out {
-		for i := range r.buckets {
-			r.buckets[i] = map[int64]*bucket{}
-		}
-	}
-	return out
-}
-
-// change notes that something that began in the minute is not as it was.
-func (r *rollup) change(start time.Time) { r.changeBucket(0, start.Unix()) }
-
-func (r *rollup) changeBucket(place int, at int64) {
-	at -= mod(at, schema.Resolutions[place].Seconds)
-	b := r.buckets[place][at]
-	if b == nil {
-		b = &bucket{}
-		r.buckets[place][at] = b
-	}
-	b.changed, b.changedAt, b.settled = true, time.Now(), false
-	b.changes++
-}
-
-// changeAll notes that nobody knows how much of a minute is as it was.
-func (r *rollup) changeAll(minute int64) {
-	r.changeBucket(0, minute)
-	r.buckets[0][minute].rows = 0
-}
-
-func mod(t, step int64) int64 {
-	m := t % step
-	if m < 0 {
-		m += step
-	}
-	return m
-}
 
 // resume finds what changed and may not be in the rollups: what an earlier
 // process wrote before it ended, as long ago as a change waits at most.
@@ -161,25 +62,19 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 		for place := range schema.Resolutions {
 			due := r.due(place, everything, at)
 			start := time.Now()
-			for _, group := range slices.Backward(groups(due, place)) {
-				parts := [][]int64{group}
-				if place == 0 && len(group) > 1 {
-					if err := a.countRows(ctx, r, group); err != nil {
-						return err
-					}
-					parts = r.split(group, cmp.Or(a.cfg.FillRows, fillRows))
+			for part, err := range a.parts(ctx, r, place, due) {
+				if err != nil {
+					return err
 				}
-				for _, part := range slices.Backward(parts) {
-					if time.Since(began) > budget {
-						return nil
-					}
-					if err := a.fill(ctx, r, place, part, a.clock.next(at)); err != nil {
-						return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
-					}
-					r.took[place] = time.Since(start)
-					r.filled(place, part)
-					a.worked += fillWork
+				if time.Since(began) > budget {
+					return nil
 				}
+				if err := a.fill(ctx, r, place, part, a.clock.next(at)); err != nil {
+					return fmt.Errorf("assemble: rollup %s: %w", r.TableName(schema.Resolutions[place]), err)
+				}
+				r.took[place] = time.Since(start)
+				r.filled(place, part)
+				a.worked += fillWork
 			}
 			if len(due) > 0 {
 				r.done[place] = time.Now()
@@ -189,68 +84,26 @@ func (a *Assembler) rollUp(ctx context.Context, at time.Time, everything bool, b
 	return nil
 }
 
-// due lists the buckets to compute at the server's time now, in order. Those of hours and
-// days that are as their minutes say it forgets, once they could be computed again, and
-// settled minutes after a while.
-func (r *rollup) due(place int, everything bool, now time.Time) []int64 {
-	var out []int64
-	every := max(refillEvery[place], min(refillShare*r.took[place], refillLongest))
-	soon := time.Since(r.done[place]) < every
-	for at, b := range r.buckets[place] {
-		if place > 0 && !b.changed {
-			if time.Since(b.done) >= every {
-				delete(r.buckets[place], at) // until then done says that it is not its time yet
-			}
-			continue
-		}
-		again, age := every, now.Sub(time.Unix(at, 0))
-		if place == 0 {
-			if b.settled {
-				if age > keepSettled {
-					delete(r.buckets[place], at)
+// parts are the buckets that are filled at a time, the newest first. Rows are counted
+// as it comes to them.
+func (a *Assembler) parts(ctx context.Context, r *rollup, place int, due []int64) iter.Seq2[[]int64, error] {
+	return func(yield func([]int64, error) bool) {
+		for _, group := range slices.Backward(groups(due, place)) {
+			parts := [][]int64{group}
+			if place == 0 && len(group) > 1 {
+				if err := a.countRows(ctx, r, group); err != nil {
+					yield(nil, err)
+					return
 				}
-				continue
+				parts = r.split(group, cmp.Or(a.cfg.FillRows, fillRows))
 			}
-			again = max(every, min(age/refillAge, refillOldest))
-			if b.changed && b.changes*refillFew < b.rows {
-				again = max(again, min(age/refillFewAge, refillFewOldest))
+			for _, part := range slices.Backward(parts) {
+				if !yield(part, nil) {
+					return
+				}
 			}
 		}
-		// done of those for which there was time is later than that of all.
-		if (b.changed || time.Since(b.changedAt) >= settleAfter) && (everything || !soon && time.Since(b.done) >= again) {
-			out = append(out, at)
-		}
 	}
-	slices.Sort(out)
-	return out
-}
-
-// filled notes that buckets are as the rows say, and that those they are part of
-// are not.
-func (r *rollup) filled(place int, list []int64) {
-	for _, at := range list {
-		b := r.buckets[place][at]
-		b.settled = place == 0 && time.Since(b.changedAt) >= settleAfter
-		b.changed, b.changes, b.done = false, 0, time.Now()
-		if place+1 < len(schema.Resolutions) {
-			r.changeBucket(place+1, at)
-		}
-	}
-}
-
-// groups splits buckets so that each group's lie in one hour (day, year): one
-// partition of what they are made of, few rows.
-func groups(list []int64, place int) [][]int64 {
-	width := []int64{3600, 86400, 366 * 86400}[place]
-	byWidth := map[int64][]int64{}
-	for _, at := range list {
-		byWidth[at-mod(at, width)] = append(byWidth[at-mod(at, width)], at)
-	}
-	var out [][]int64
-	for _, k := range slices.Sorted(maps.Keys(byWidth)) {
-		out = append(out, byWidth[k])
-	}
-	return out
 }
 
 // countRows notes how many rows there are of each of some minutes of an hour, older
@@ -267,19 +120,6 @@ func (a *Assembler) countRows(ctx context.Context, r *rollup, minutes []int64) e
 		r.buckets[0][at].rows = counts[at]
 	}
 	return err
-}
-
-// split splits minutes of an hour so that no part has more rows, unless it is one minute.
-func (r *rollup) split(minutes []int64, most int) (parts [][]int64) {
-	rows, from := 0, 0
-	for i, at := range minutes {
-		n := r.buckets[0][at].rows
-		if i > from && rows+n > most {
-			parts, rows, from = append(parts, minutes[from:i]), 0, i
-		}
-		rows += n
-	}
-	return append(parts, minutes[from:])
 }
 
 // fill computes some buckets.
